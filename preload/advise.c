@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * advise.c - madvise, posix_madvise, msync, mincore.
+ *
+ * What is about the object goes to the shadow, whose object it is; what is about the pages in memory goes to the
+ * view, where they are mapped; what is about this process' mapping alone makes the mapping ordinary.
+ */
+#include <sys/mman.h>
+
+#include "attach.h"
+#include "export.h"
+#include "real.h"
+#include "view.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
+
+enum target {
+	TO_NONE,		/* demote, then do it */
+	TO_SHADOW,
+	TO_WHOLE_SHADOW,	/* sets vma flags: on a part it would split the shadow */
+	TO_VIEW,
+	TO_TABLE,		/* MADV_DONTDUMP: a window is not dumped anyway, remember it */
+};
+
+static enum target target_of(int advice)
+{
+	switch (advice) {
+	case MADV_REMOVE:
+	/* These drop this process' page table entries, and of the object nothing: */
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	/* These shared memory refuses, or takes without any effect: */
+	case MADV_FREE:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+	case MADV_WIPEONFORK:
+	case MADV_KEEPONFORK:
+		return TO_SHADOW;
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+		return TO_WHOLE_SHADOW;
+	case MADV_WILLNEED:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return TO_VIEW;
+	case MADV_DONTDUMP:
+		return TO_TABLE;
+	default:
+		return TO_NONE;
+	}
+}
+
+static uintptr_t in_shadow(const struct attachment *at, uintptr_t addr)
+{
+	return at->shadow + (addr - at->view);
+}
+
+/* The advice as far as it can be had without demotion; -ENOSYS where it cannot. */
+static long advise_view(struct attachment *at, uintptr_t addr, size_t length, int advice)
+{
+	bool whole = addr == at->view && round_up(length, PAGE_BYTES) == at->length;
+	enum target target = target_of(advice);
+
+	if (target == TO_SHADOW || (target == TO_WHOLE_SHADOW && whole))
+		return real_madvise(in_shadow(at, addr), length, advice);
+	if (target == TO_VIEW) {
+		long ret = real_madvise(addr, length, advice);
+
+		return failed(ret) ? -ENOSYS : ret;
+	}
+	if (target == TO_TABLE && whole) {
+		at->dontdump = true;
+		return 0;
+	}
+	return -ENOSYS;
+}
+
+static long advise_locked(uintptr_t addr, size_t length, int advice)
+{
+	struct attachment *at = attach_find_view(addr, round_up(length, PAGE_BYTES));
+	long ret = at != NULL ? advise_view(at, addr, length, advice) : -ENOSYS;
+
+	if (ret != -ENOSYS)
+		return ret;
+	ret = view_demote_range(addr, length);
+	return failed(ret) ? ret : real_madvise(addr, length, advice);
+}
+
+static long advise(void *addr, size_t length, int advice)
+{
+	long ret;
+
+	if (!view_concerned((uintptr_t)addr, length))
+		return real_madvise((uintptr_t)addr, length, advice);
+	attach_lock();
+	ret = advise_locked((uintptr_t)addr, length, advice);
+	attach_unlock();
+	return ret;
+}
+
+EXPORT int madvise(void *addr, size_t length, int advice)
+{
+	return (int)edge(advise(addr, length, advice));
+}
+
+/* As in glibc: DONTNEED is ignored, which POSIX allows and Linux' own does not mean; errors are returned. */
+EXPORT int posix_madvise(void *addr, size_t length, int advice)
+{
+	return advice == POSIX_MADV_DONTNEED ? 0 : (int)-advise(addr, length, advice);
+}
+
+/* Where to ask about the object's pages: *addr becomes the shadow's address if a view holds the range. */
+static long to_shadow(uintptr_t *addr, size_t length)
+{
+	struct attachment *at = NULL;
+	long ret = 0;
+
+	if (!view_concerned(*addr, length))
+		return 0;
+	attach_lock();
+	ret = view_settle(*addr, length, &at);
+	if (at != NULL)
+		*addr = in_shadow(at, *addr);
+	attach_unlock();
+	return ret;
+}
+
+EXPORT int msync(void *addr, size_t length, int flags)
+{
+	uintptr_t start = (uintptr_t)addr;
+	long ret = to_shadow(&start, length);
+
+	return (int)edge(failed(ret) ? ret : real_msync(start, length, flags));
+}
+
+EXPORT int mincore(void *addr, size_t length, unsigned char *vec)
+{
+	uintptr_t start = (uintptr_t)addr;
+	long ret = to_shadow(&start, length);
+
+	return (int)edge(failed(ret) ? ret : real_mincore(start, length, vec));
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * api.c - mshare.h: what a program can ask.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "attach.h"
+#include "export.h"
+#include "history.h"
+#include "mshare.h"
+#include "msharefs.h"
+#include "options.h"
+#include "real.h"
+
+#ifndef MSHARE_VERSION
+#define MSHARE_VERSION	0x000100U
+#endif
+
+static const char *const reason_texts[MSHARE_REASON_COUNT] = {
+	[MSHARE_REASON_NONE] = "page tables are shared",
+	[MSHARE_REASON_NO_MOUNT] = "there is no msharefs",
+	[MSHARE_REASON_NOT_MSHAREFS] = "what is mounted is no msharefs",
+	[MSHARE_REASON_SLOT_BUSY] = "the wanted address is not in a free 512 GB slot",
+	[MSHARE_REASON_OPEN_OBJECT] = "the kernel made no region of it",
+	[MSHARE_REASON_MAP_WINDOW] = "the kernel did not map the region",
+	[MSHARE_REASON_SHADOW] = "the ordinary mapping could not be put aside",
+	[MSHARE_REASON_TABLE_FULL] = "too many mappings are redirected already",
+	[MSHARE_REASON_LOCKED] = "mlockall(MCL_FUTURE) is in force",
+	[MSHARE_REASON_DEMOTED] = "a call on it needed an ordinary mapping",
+};
+
+EXPORT const char *mshare_reason_text(unsigned int reason)
+{
+	return reason < MSHARE_REASON_COUNT ? reason_texts[reason] : "unknown reason";
+}
+
+EXPORT unsigned int mshare_version(void)
+{
+	return MSHARE_VERSION;
+}
+
+static int answer(int error)
+{
+	return (int)edge(error);
+}
+
+/*
+ * Hands a struct out as far as the caller knows it.  Its first field is the size, which no version will
+ * allow to be smaller than `oldest`.
+ */
+static int hand_out(void *to, void *from, size_t size, size_t oldest)
+{
+	uint32_t known;
+
+	memcpy(&known, to, sizeof(known));
+	if (known < oldest)
+		return -EINVAL;
+	if (known > size)
+		known = (uint32_t)size;
+	memcpy(from, &known, sizeof(known));
+	memcpy(to, from, known);
+	return 0;
+}
+
+static struct mshare_info describe(const struct attachment *at)
+{
+	struct mshare_info info = { .view_addr = at->view,
+				    .length = at->length,
+				    .page_size = at->page_size,
+				    .shadow_addr = at->shadow,
+				    .window_addr = at->window,
+				    .region_bytes = at->region,
+				    .backend = "msharefs" };
+
+	if (at->kind == ATTACH_SYSV)
+		info.flags |= MSHARE_INFO_SYSV;
+	if (at->readonly)
+		info.flags |= MSHARE_INFO_READONLY;
+	return info;
+}
+
+static int query_locked(uintptr_t addr, struct mshare_info *info)
+{
+	const struct attachment *at = attach_find_view(addr, 1);
+	const struct history_entry *entry;
+
+	if (at != NULL) {
+		*info = describe(at);
+		return 0;
+	}
+	entry = history_find(addr);
+	if (entry == NULL)
+		return -ENOENT;
+	*info = (struct mshare_info){ .view_addr = entry->addr, .length = entry->length, .backend = "none",
+				      .reason = entry->reason, .error = entry->error };
+	return 0;
+}
+
+EXPORT int mshare_query(const void *addr, struct mshare_info *info)
+{
+	struct mshare_info found;
+	int error;
+
+	attach_lock();
+	error = query_locked((uintptr_t)addr, &found);
+	attach_unlock();
+	return answer(error < 0 ? error : hand_out(info, &found, sizeof(found), sizeof(found)));
+}
+
+EXPORT int mshare_attachment(unsigned int index, struct mshare_info *info)
+{
+	struct mshare_info found;
+	int error = -ENOENT;
+
+	attach_lock();
+	if (index < attach_count()) {
+		found = describe(attach_at(index));
+		error = 0;
+	}
+	attach_unlock();
+	return answer(error < 0 ? error : hand_out(info, &found, sizeof(found), sizeof(found)));
+}
+
+/* The region is found again by its object, of which the shadow is a mapping. */
+static int region_stats_locked(uintptr_t addr, struct mshare_region *stats)
+{
+	const struct attachment *at = attach_find_view(addr, 1);
+	struct region_request request;
+	struct region region;
+	int root, error;
+
+	if (at == NULL)
+		return -ENOENT;
+	request = (struct region_request){ at->shadow, at->length, 0, 0 };
+	root = msharefs_open_root(options_get()->mount);
+	if (root < 0)
+		return root;
+	error = msharefs_open_object(root, &request, &region);
+	real_close(root);
+	if (error < 0)
+		return error;
+	error = msharefs_stats(&region, stats);
+	msharefs_close(&region);
+	return error;
+}
+
+EXPORT int mshare_region_stats(const void *addr, struct mshare_region *region)
+{
+	struct mshare_region found;
+	int error;
+
+	attach_lock();
+	error = region_stats_locked((uintptr_t)addr, &found);
+	attach_unlock();
+	return answer(error < 0 ? error : hand_out(region, &found, sizeof(found), sizeof(found)));
+}
+
+EXPORT int mshare_stats(struct mshare_counters *counters)
+{
+	struct mshare_counters found;
+
+	attach_lock();
+	found = (struct mshare_counters){ .attached = (uint32_t)attach_count(),
+					  .redirected = history_counter(HISTORY_REDIRECTED),
+					  .fallback = history_counter(HISTORY_FALLBACK),
+					  .demoted = history_counter(HISTORY_DEMOTED) };
+	attach_unlock();
+	return answer(hand_out(counters, &found, sizeof(found), sizeof(found)));
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * attach.h - the table of redirected mappings.
+ *
+ * Locking: one mutex guards the table and everything that makes, changes or ends a view.  Whoever holds it
+ * has all signals blocked, so that a handler which calls an interposed function cannot meet its own
+ * thread's lock, and fork() waits for it (fork.c).  It is the only lock of the library; under it
+ * nothing is called but system calls.  attach_touches() needs no lock: it reads a sequence counter
+ * before and after, and where a change got in between says "maybe".
+ */
+#ifndef MSHARE_ATTACH_H
+#define MSHARE_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* More than the 512 GB slots of a 47-bit address space. */
+#define ATTACH_MAX	256
+
+enum attach_kind {
+	ATTACH_MMAP,
+	ATTACH_SYSV,
+};
+
+/*
+ * A redirected mapping.  The window is a whole number of 512 GB slots, in which the view is; of the rest of the
+ * window the program does not know.  All in bytes, and aligned to the object's pages.
+ */
+struct attachment {
+	uintptr_t view;		/* what the program was given */
+	size_t length;
+	uintptr_t window;
+	size_t region;		/* length of the window */
+	uintptr_t shadow;	/* the ordinary mapping, as long as the view */
+	size_t page_size;
+	int prot;		/* what the program asked for last */
+	enum attach_kind kind;
+	bool readonly;		/* SHM_RDONLY */
+	bool dontdump;		/* the program asked for MADV_DONTDUMP */
+};
+
+/* May nest: handlers of fork() that call us run under the lock their own thread holds. */
+void attach_lock(void);
+void attach_unlock(void);
+
+/* For fork(): the lock is held over it, and free again in parent and child. */
+void attach_fork_prepare(void);
+void attach_fork_done(void);
+
+/*
+ * Without the lock: false if no window and no shadow lies in [addr, addr + length), which is sure as long
+ * as the program does not race against itself; true if one does or may.
+ */
+bool attach_touches(uintptr_t addr, size_t length);
+
+/* The rest is called with the lock held.  Pointers are good until the next add or remove. */
+
+/* One whose window or shadow has a byte of [addr, addr + length), or NULL. */
+struct attachment *attach_find(uintptr_t addr, size_t length);
+
+/* The one whose view holds all of [addr, addr + length), or NULL. */
+struct attachment *attach_find_view(uintptr_t addr, size_t length);
+
+/* NULL: the table is full. */
+struct attachment *attach_add(const struct attachment *attachment);
+
+void attach_remove(struct attachment *attachment);
+
+size_t attach_count(void);
+
+/* index < attach_count() */
+struct attachment *attach_at(size_t index);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * init.c - when the library is loaded.
+ *
+ * Nothing depends on this having run: constructors of the program's libraries run before ours, and what
+ * they call initialises itself.  Here is done what is too late or not allowed later.
+ */
+#include "fork.h"
+#include "options.h"
+
+__attribute__((constructor)) static void init(void)
+{
+	/* Reads the environment, so that a mistake in it is told now and not at some later mmap(). */
+	if (options_get()->on)
+		fork_init();
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * real.c - the one call that cannot be a bare system call: see real.h.
+ */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+typedef int (*msync_function)(void *, size_t, int);
+
+long real_msync(uintptr_t addr, size_t length, int flags)
+{
+	static _Atomic(msync_function) next;
+	msync_function function = atomic_load_explicit(&next, memory_order_relaxed);
+	int saved = errno;
+	int ret;
+
+	if (function == NULL) {
+		function = (msync_function)dlsym(RTLD_NEXT, "msync");
+		atomic_store_explicit(&next, function, memory_order_relaxed);
+	}
+	if (function == NULL)
+		return REAL3(SYS_msync, addr, length, flags);
+	ret = function((void *)addr, length, flags);
+	if (ret == -1)
+		ret = -errno;
+	errno = saved;
+	return ret;
+}
