@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Running other programs: as the server's user, with an error that says why."""
+
+import os
+import pwd
+import resource
+import signal
+import subprocess
+
+from .errors import BenchError, UsageError
+
+SERVER_USER = "postgres"
+
+
+def account():
+    """Popen arguments that make a program run as the server's user.
+
+    PostgreSQL refuses to run as root; whoever is not root runs it as oneself.
+    """
+    if os.geteuid() != 0:
+        return {}
+    try:
+        entry = pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        raise UsageError(f"there is no user {SERVER_USER}, and PostgreSQL does "
+                         "not run as root: install postgresql-15") from None
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def give_to_server(path):
+    """Make the server's user the owner of a file or directory."""
+    who = account()
+    if who:
+        os.chown(path, who["user"], who["group"])
+
+
+def environment(**extra):
+    """The environment of every program: nothing of the user's libpq settings."""
+    env = {name: value for name, value in os.environ.items()
+           if not name.startswith("PG") and name != "LD_PRELOAD"}
+    env["LC_ALL"] = "C.UTF-8"
+    env.update(extra)
+    return env
+
+
+def run(command, what, **options):
+    """Run a program to its end; returns its standard output."""
+    options.setdefault("env", environment())
+    result = subprocess.run(command, text=True, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            start_new_session=True, check=False, **options)
+    if result.returncode != 0:
+        reason = (result.stderr or result.stdout).strip() or "no message"
+        raise BenchError(f"{what} failed with exit status {result.returncode}: "
+                         f"{reason}")
+    return result.stdout
+
+
+def start(command, **options):
+    """Start a program in a session of its own, away from our terminal's ^C."""
+    options.setdefault("env", environment())
+    return subprocess.Popen(command, text=True, start_new_session=True, **options)
+
+
+def stop(process, seconds=10):
+    """End a program that we started, in an orderly way if it still listens."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        process.send_signal(signum)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def raise_file_limit(needed):
+    """Programs we start inherit the limit; the soft one is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+    except (ValueError, OSError):
+        raise UsageError(f"{needed} file descriptors are needed and the limit is "
+                         f"{hard}: raise it (ulimit -Hn), or ask for fewer "
+                         "clients") from None

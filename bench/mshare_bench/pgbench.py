@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: PostgreSQL
+"""pgbench: the data, the script of the clients, and what it reports."""
+
+import dataclasses
+import re
+import signal
+import subprocess
+
+from . import commands
+from .errors import BenchError
+from .units import GB, MB
+
+# Set by a client once it has read a row of every 2 MB of the table.
+CONVERGED = "mshare-bench converged"
+
+# A fifth of each block is filled: the table is as large as ever, and is loaded
+# in a fifth of the time.  Page tables depend on blocks, not on rows.
+FILLFACTOR = 20
+ROWS_PER_SCALE = 100000
+_BYTES_PER_SCALE = 66 * MB
+# The rest is for the index, the catalogs and what the server keeps free.
+_TABLE_SHARE = 0.90
+
+# pgbench needs this many descriptors besides one for each client.
+SPARE_FILES = 64
+
+# One page of page table entries maps 2 MB: a row of each makes a backend have
+# all the page tables that it can come to have.  A little less than 2 MB apart,
+# since rows do not start on such boundaries.
+_STEP_BYTES = int(1.9 * MB)
+
+_SCRIPT = f"""\
+\\if :converge
+SELECT count((SELECT abalance FROM pgbench_accounts WHERE aid = i)) \
+FROM generate_series(1, :rows, :step) AS i;
+SET application_name = '{CONVERGED}';
+\\set converge 0
+\\endif
+\\set aid random(1, :rows)
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+"""
+
+_PROGRESS = re.compile(r"^progress: (?P<time>[0-9.]+) s, (?P<tps>[0-9.]+) tps, "
+                       r"lat (?P<latency>[0-9.]+|NaN|-nan|nan) ms", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """One line of pgbench -P --progress-timestamp: its end and its figures."""
+    time: float
+    tps: float
+    latency_ms: float
+
+
+def parse_progress(text):
+    """All the intervals that pgbench reported."""
+    return [Interval(float(m["time"]), float(m["tps"]), float(m["latency"]))
+            for m in _PROGRESS.finditer(text)]
+
+
+def throughput(intervals, start, end):
+    """(tps, latency in ms) of the intervals that lie between two times.
+
+    Latency is weighted by transactions.  It is an error if fewer than three
+    intervals are left, or if nothing was done in them.
+    """
+    inside = [i for i in intervals if start + 1 <= i.time <= end]
+    transactions = sum(i.tps for i in inside)
+    if len(inside) < 3 or transactions == 0:
+        raise BenchError(f"pgbench reported {len(inside)} intervals with "
+                         f"{transactions:.0f} transactions while it was measured; "
+                         "raise --seconds")
+    latency = sum(i.latency_ms * i.tps for i in inside if i.tps > 0) / transactions
+    return transactions / len(inside), latency
+
+
+def parse_aborted(text):
+    """Clients that gave up, as pgbench says on standard error."""
+    return len(re.findall(r"client \d+ (?:script \d+ )?aborted", text))
+
+
+def scale_for(shared_buffers):
+    """The scale whose accounts table and index just fit in shared buffers."""
+    return max(1, int(shared_buffers * _TABLE_SHARE) // _BYTES_PER_SCALE)
+
+
+def data_bytes(shared_buffers):
+    """Roughly what the data directory takes, for checks of free space."""
+    return scale_for(shared_buffers) * _BYTES_PER_SCALE + GB // 2
+
+
+def load(server, scale):
+    """Create the tables of pgbench in the server's database."""
+    commands.run([server.program("pgbench"), "-i", "-q", "-s", str(scale), "-F",
+                  str(FILLFACTOR), server.conninfo()], "loading pgbench's tables")
+
+
+class Pgbench:
+    """A running pgbench: select-only, prepared, until it is told to finish."""
+
+    # It ends when finish() says so; this only limits a run gone astray.
+    _LONGEST = 7200
+
+    def __init__(self, server, clients, threads, table, raw):
+        self.log = raw.path("pgbench.log")
+        script = raw.write("pgbench.sql", _SCRIPT)
+        step = max(1, table.rows * _STEP_BYTES // table.nbytes)
+        command = [server.program("pgbench"), "-n", "-M", "prepared", "-f", script,
+                   "-c", clients, "-j", threads, "-T", self._LONGEST, "-P", 1,
+                   "--progress-timestamp", "-D", "converge=1",
+                   "-D", f"rows={table.rows}", "-D", f"step={step}",
+                   server.conninfo(application_name="pgbench")]
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = commands.start([str(word) for word in command],
+                                          stdin=subprocess.DEVNULL, stdout=log,
+                                          stderr=subprocess.STDOUT)
+
+    def text(self):
+        """All that pgbench has printed up to now."""
+        return self.log.read_text()
+
+    def check(self):
+        """An error if pgbench has ended, or a client of it."""
+        aborted = parse_aborted(self.text())
+        if aborted:
+            raise BenchError(f"{aborted} pgbench clients gave up", self.log)
+        if self.process.poll() is not None:
+            raise BenchError("pgbench ended before its time, with exit status "
+                             f"{self.process.returncode}", self.log)
+
+    def finish(self):
+        """End the run as if its time were over, and check how it ended.
+
+        SIGALRM is what pgbench itself waits for with -T.
+        """
+        self.check()
+        self.process.send_signal(signal.SIGALRM)
+        try:
+            self.process.wait(300)
+        except subprocess.TimeoutExpired:
+            raise BenchError("pgbench does not end", self.log) from None
+        if self.process.returncode != 0 or parse_aborted(self.text()):
+            raise BenchError("pgbench failed with exit status "
+                             f"{self.process.returncode}", self.log)
+
+    def close(self):
+        """End it, however the run went."""
+        commands.stop(self.process)

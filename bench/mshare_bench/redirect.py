@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: PostgreSQL
+"""The configurations: a server as it is, and one under the preload library."""
+
+import pathlib
+import subprocess
+
+from .errors import BenchError, UsageError
+
+STOCK = "stock"
+MSHARE = "mshare"
+CONFIGS = (STOCK, MSHARE)
+
+MOUNT = pathlib.Path("/sys/fs/mshare")
+FILESYSTEM = "msharefs"
+
+
+def kernel_has_msharefs(filesystems=None):
+    """Whether this kernel knows the filesystem, by /proc/filesystems."""
+    text = filesystems or pathlib.Path("/proc/filesystems").read_text()
+    return FILESYSTEM in text.split()
+
+
+def mounted(mounts=None):
+    """Whether msharefs is mounted where the library looks for it."""
+    text = mounts or pathlib.Path("/proc/mounts").read_text()
+    fields = [line.split() for line in text.splitlines()]
+    return any(f[1] == str(MOUNT) and f[2] == FILESYSTEM for f in fields)
+
+
+def prepare_kernel():
+    """Mount msharefs; an error if this kernel has none."""
+    if not kernel_has_msharefs():
+        raise UsageError("this kernel has no msharefs, so there is nothing to "
+                         "measure for mshare: use --vm, or --configs stock")
+    if not mounted():
+        result = subprocess.run(["mount", "-t", FILESYSTEM, FILESYSTEM, str(MOUNT)],
+                                check=False, stderr=subprocess.PIPE, text=True)
+        if result.returncode != 0:
+            raise UsageError(f"cannot mount {FILESYSTEM} at {MOUNT}: "
+                             f"{result.stderr.strip()}")
+
+
+def environment(config, library):
+    """What is added to the server's environment."""
+    if config == STOCK:
+        return {}
+    return {"LD_PRELOAD": str(library), "MSHARE_STRICT": "0"}
+
+
+def windows(maps):
+    """Lines of /proc/PID/maps that are windows of msharefs."""
+    return [line for line in maps.splitlines() if FILESYSTEM in line]
