@@ -183,11 +183,13 @@ static const char *advice(enum mshare_reason reason)
 	}
 }
 
-static void log_refusal(enum log_level level, const struct refusal *refusal, size_t length)
+static void log_refusal(const struct refusal *refusal, size_t length)
 {
 	const char *error = refusal->error != 0 ? strerrordesc_np(refusal->error) : NULL;
+	bool strict = options_get()->strict;
 
-	log_line(level, "%zu bytes of shared memory keep page tables in every process: %s (%s%s%s)%s", length,
+	log_line(strict ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%zu bytes of shared memory %s: %s (%s%s%s)%s", length,
+		 strict ? "fail with ENOMEM, as MSHARE_STRICT asks" : "keep page tables in every process",
 		 mshare_reason_text(refusal->reason), options_get()->mount, error != NULL ? ": " : "",
 		 error != NULL ? error : "", advice(refusal->reason));
 }
@@ -196,10 +198,8 @@ void view_refused(const struct refusal *refusal, uintptr_t addr, size_t length)
 {
 	history_count(HISTORY_FALLBACK);
 	history_remember(addr, length, refusal->reason, refusal->error);
-	if (options_get()->strict)
-		log_line(LOG_LEVEL_ERROR, "MSHARE_STRICT is set: the call fails with ENOMEM");
 	if (options_get()->strict || log_first(refusal->reason))
-		log_refusal(options_get()->strict ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, refusal, length);
+		log_refusal(refusal, length);
 }
 
 int view_unmap(struct attachment *at)
