@@ -42,6 +42,9 @@ static bool redirectable(const struct map_request *request)
 		return false;
 	if (request->flags & ~VIEW_FLAGS || request->prot & ~(PROT_READ | PROT_WRITE))
 		return false;
+	/* Addresses that the kernel takes otherwise, or not at all. */
+	if (request->flags & FIXED_FLAGS && (request->addr == 0 || request->addr % PAGE_BYTES != 0))
+		return false;
 	return options_get()->on && request->length >= options_get()->min_size;
 }
 
