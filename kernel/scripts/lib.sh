@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What kernel/scripts/{prepare,build,boot} have in common: messages, the cache
+# and its lock, remembered durations, and the identity of the kernel sources.
+#
+# The cache is ${MSHARE_CACHE:-~/.cache/mshare}:
+#   source/SUM/          the base tree with our files and patches in it
+#   build/CONFIG-SUM/    the one build tree of a guest configuration
+#   kernel/CONFIG-KEY/   finished kernels, named by what went into them
+#   seconds/             how long each long step took last time
+#   ccache/              compiler cache, unless CCACHE_DIR says otherwise
+
+kernel_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 2
+cache_dir=${MSHARE_CACHE:-${HOME:-/root}/.cache/mshare}
+progname=${0##*/}
+
+# die MESSAGE: an error of the user's, or of what the user has installed.
+die()
+{
+	printf '%s: %s\n' "$progname" "$*" >&2
+	exit 2
+}
+
+# say MESSAGE: progress; standard output belongs to results.
+say()
+{
+	printf '%s: %s\n' "$progname" "$*" >&2
+}
+
+# need_tool COMMAND PACKAGE
+need_tool()
+{
+	command -v "$1" >/dev/null ||
+		die "$1 is not installed: run: apt-get install $2"
+}
+
+make_cache_dir()
+{
+	if ! mkdir -p "$cache_dir" 2>/dev/null || ! [ -w "$cache_dir" ]; then
+		die "cannot write the cache $cache_dir: set MSHARE_CACHE to a directory that can be written"
+	fi
+}
+
+# lock_cache: wait until nobody else changes the cache.  The lock lives as long
+# as the descriptor, so children (make, prepare under build) hold it too.
+lock_cache()
+{
+	local lock=$cache_dir/lock fd=${MSHARE_CACHE_LOCK_FD:-}
+
+	make_cache_dir
+	[ -n "$fd" ] && [ "/proc/self/fd/$fd" -ef "$lock" ] && return
+	exec {fd}>>"$lock"
+	if ! flock --nonblock "$fd"; then
+		say "waiting for another prepare or build in $cache_dir"
+		flock "$fd"
+	fi
+	export MSHARE_CACHE_LOCK_FD=$fd
+}
+
+# last_time STEP: " (N s last time)", or nothing if it never ran here.
+last_time()
+{
+	local seconds
+
+	if read -r seconds 2>/dev/null <"$cache_dir/seconds/$1"; then
+		printf ' (%s s last time)' "$seconds"
+	fi
+}
+
+# remember_time STEP SECONDS
+remember_time()
+{
+	mkdir -p "$cache_dir/seconds" && echo "$2" >"$cache_dir/seconds/$1"
+}
+
+# base_value KEY: the value of a key=value line of kernel/BASE.
+base_value()
+{
+	local value
+
+	value=$(sed -n "s/^$1=//p" "$kernel_dir/BASE")
+	[ -n "$value" ] || die "$kernel_dir/BASE has no line $1=..."
+	printf '%s\n' "$value"
+}
+
+# base_sum: the checksum of the installed base tarball, after the check that it
+# is the pinned one or a newer version of the same package.
+base_sum()
+{
+	local package version tarball want have installed
+
+	package=$(base_value package) && version=$(base_value version) &&
+		tarball=$(base_value tarball) && want=$(base_value sha256) || exit
+	[ -r "$tarball" ] ||
+		die "$tarball is missing: run: apt-get install $package"
+	have=$(sha256sum <"$tarball") && have=${have%% *} || exit
+	if [ "$have" != "$want" ]; then
+		installed=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null)
+		dpkg --compare-versions "${installed:-0}" gt "$version" ||
+			die "$tarball has sha256 $have, expected $want ($package $version): run: apt-get install --reinstall $package"
+		say "$package is $installed, newer than the $version that kernel/BASE names: trying it"
+	fi
+	printf '%s\n' "$have"
+}
+
+# list_patches: the names in kernel/patches/series, in order.
+list_patches()
+{
+	local series=$kernel_dir/patches/series
+
+	[ ! -e "$series" ] ||
+		sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$series"
+}
+
+# list_new_files: paths below kernel/linux, without what editors leave behind.
+list_new_files()
+{
+	(cd "$kernel_dir/linux" 2>/dev/null &&
+		find . -type f ! -name '*~' ! -name '.*.sw?' ! -name '.#*' \
+			! -name '*.orig' ! -name '*.rej' -printf '%P\n' | LC_ALL=C sort)
+}
+
+# source_key BASE_SUM [EXCLUDE_REGEX]: identity of base, new files and patches.
+# The second argument leaves out new files that a build does not read.
+source_key()
+{
+	{
+		echo "$1"
+		list_new_files | grep -Ev "${2:-^$}" |
+			(cd "$kernel_dir/linux" 2>/dev/null && xargs -r -d '\n' sha256sum)
+		list_patches |
+			(cd "$kernel_dir/patches" 2>/dev/null && xargs -r -d '\n' cat 2>/dev/null)
+	} | sha256sum | cut -c 1-64
+}
