@@ -56,7 +56,7 @@ def _parser():
 
 def _add_where(parser):
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--vm", dest="native", action="store_false",
+    where.add_argument("--vm", dest="native", action="store_false", default=False,
                        help="measure in a guest with the msharefs kernel (default)")
     where.add_argument("--native", action="store_true",
                        help="measure on this kernel")
@@ -150,6 +150,8 @@ def _inner_arguments(launcher, options, places):
 def _run_native(options, places):
     progress = Progress(options.durations or _cache(), _scenario(options))
     bench = Bench(options, places, progress)
+    bench.check_machine()
+    _clear(options.out)
     try:
         bench.run()
     finally:
@@ -164,10 +166,9 @@ def _run_native(options, places):
     return 1 if bench.errors else 0
 
 
-def _run(options, launcher, places):
+def _run_in_guest(options, launcher, places):
+    guest.check_memory(options)
     _clear(options.out)
-    if options.native:
-        return _run_native(options, places)
     inner = _inner_arguments(launcher, options, places)
     return guest.run(options, places, _cache(), inner)
 
@@ -181,7 +182,10 @@ def main(launcher, source_dir, build_dir, libexec_dir, lib_dir):
                         options.build_dir or build_dir,
                         pathlib.Path(libexec_dir), pathlib.Path(lib_dir),
                         postgres_bindir(options.pg_bindir))
-        return _run(options, launcher, places)
+        places.check(options.configs)
+        if options.native:
+            return _run_native(options, places)
+        return _run_in_guest(options, launcher, places)
     except UsageError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2

@@ -35,9 +35,9 @@ def give_to_server(path):
 
 
 def environment(**extra):
-    """The environment of every program: nothing of the user's libpq settings."""
+    """The environment of every program: no settings of libpq's or the library's."""
     env = {name: value for name, value in os.environ.items()
-           if not name.startswith("PG") and name != "LD_PRELOAD"}
+           if not name.startswith(("PG", "MSHARE")) and name != "LD_PRELOAD"}
     env["LC_ALL"] = "C.UTF-8"
     env.update(extra)
     return env

@@ -42,7 +42,8 @@ def _boot_command(options, places, kernel, inner):
     return [str(word) for word in (*command, "--", *inner)]
 
 
-def _check_memory(options):
+def check_memory(options):
+    """An error if this machine cannot give the guest its memory."""
     needed, there = guest_memory(options), procfs.meminfo("MemAvailable")
     if there < needed:
         raise UsageError(f"the guest needs {format_size(needed)} of memory and "
@@ -50,7 +51,7 @@ def _check_memory(options):
                          "or smaller --shared-buffers, or try --quick")
 
 
-def _discard(directory, reason):
+def discard(directory, reason):
     """No numbers from a guest that did not end well."""
     path = directory / summary.NAME
     found = json.loads(path.read_text()) if path.exists() else {"machine": {}}
@@ -62,7 +63,6 @@ def _discard(directory, reason):
 
 def run(options, places, cache, inner):
     """Boot the guest, run the command there; returns its exit status."""
-    _check_memory(options)
     kernel = options.kernel or build_kernel(places)
     guest = commands.start(_boot_command(options, places, kernel, inner),
                            env=None, stdin=subprocess.DEVNULL)
@@ -75,9 +75,9 @@ def run(options, places, cache, inner):
         progress.merge(answer, cache)
         answer.unlink()
     if status == SPLAT_STATUS:
-        _discard(options.out, "the kernel log holds a splat")
+        discard(options.out, "the kernel log holds a splat")
     elif not (options.out / summary.NAME).exists():
-        _discard(options.out, f"the guest ended with exit status {status}")
+        discard(options.out, f"the guest ended with exit status {status}")
     return status
 
 

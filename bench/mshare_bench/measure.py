@@ -54,7 +54,6 @@ class Bench:
 
     def run(self):
         """Measure all configurations; fills runs and errors."""
-        self._check_machine()
         with contextlib.ExitStack() as stack:
             scratch = tempfile.mkdtemp(prefix="mshare-bench-", dir=SCRATCH)
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -73,7 +72,8 @@ class Bench:
         with deferred():
             self.server.destroy()
 
-    def _check_machine(self):
+    def check_machine(self):
+        """Whether this machine can do it, before anything is done."""
         if redirect.MSHARE in self.options.configs:
             redirect.prepare_kernel()
         commands.raise_file_limit(self.options.clients + pgbench.SPARE_FILES)
@@ -89,23 +89,15 @@ class Bench:
 
     def _stage(self, scratch):
         """Copies of the libraries where the server's user can read them."""
-        self.preload = self._copy(self.places.preload_library, scratch)
-        self.extension = self._copy(self.places.extension_library, scratch)
+        self.preload = None
+        if redirect.MSHARE in self.options.configs:
+            self.preload = _copy(self.places.preload_library(),
+                                 scratch / "libmshare_preload.so")
+        extension = _copy(self.places.extension_library(), scratch / "pg_mshare.so")
         script = self.places.extension_script().read_text()
         # Run by psql and not by CREATE EXTENSION, as nothing is installed.
         lines = [line for line in script.splitlines() if not line.startswith("\\echo")]
-        self.script = "\n".join(lines).replace("MODULE_PATHNAME", str(self.extension))
-
-    def _copy(self, find, scratch):
-        if find == self.places.preload_library and (
-                redirect.MSHARE not in self.options.configs):
-            return None
-        source = find()
-        target = scratch / source.name.partition(".so")[0]
-        target = target.with_name(target.name + ".so")
-        shutil.copyfile(source, target)
-        target.chmod(0o755)
-        return target
+        self.script = "\n".join(lines).replace("MODULE_PATHNAME", str(extension))
 
     def _make_cluster(self):
         scale = pgbench.scale_for(self.options.shared_buffers)
@@ -232,6 +224,12 @@ class Bench:
                 sample.region["links"] < self.options.clients):
             raise BenchError(f"only {sample.region['links']} processes use the region's "
                              "page tables", self.server.log)
+
+
+def _copy(source, target):
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
+    return target
 
 
 def _row(config, workload, options, shared, baseline, sample, figures):

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 
 from .errors import UsageError
+from .redirect import MSHARE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,14 @@ class Places:
     libexec_dir: pathlib.Path
     lib_dir: pathlib.Path
     bindir: pathlib.Path
+
+    def check(self, configs):
+        """An error, before anything is done, if something is missing."""
+        self.connect_hold()
+        self.extension_library()
+        self.extension_script()
+        if MSHARE in configs:
+            self.preload_library()
 
     def connect_hold(self):
         """The helper program that opens connections."""

@@ -14,6 +14,9 @@ from .units import KB
 
 PROC = pathlib.Path("/proc")
 
+# What other processes of the machine may add or give back meanwhile.
+_SETTLED = 512 * KB
+
 
 @dataclasses.dataclass(frozen=True)
 class Process:
@@ -106,7 +109,7 @@ def settle_page_tables(timeout=180):
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         values.append(meminfo("PageTables"))
-        if is_settled(values, 4, max(128 * KB, values[-1] // 200)):
+        if is_settled(values, 4, max(_SETTLED, values[-1] // 200)):
             return values[-1]
         time.sleep(1)
     raise BenchError(f"PageTables of /proc/meminfo did not settle in {timeout} s; "

@@ -44,7 +44,8 @@ def environment(config, library):
     """What is added to the server's environment."""
     if config == STOCK:
         return {}
-    return {"LD_PRELOAD": str(library), "MSHARE_STRICT": "0"}
+    # The library says in the server log what it redirected, or why it did not.
+    return {"LD_PRELOAD": str(library), "MSHARE_LOG": "info"}
 
 
 def windows(maps):

@@ -39,6 +39,13 @@ _SETTINGS = {
 }
 
 
+def find_crash(log):
+    """The first line of a server log that tells of a crash, or None."""
+    match = re.search(r"^.*(PANIC:|was terminated by|exited with exit code"
+                      r"|all server processes terminated).*$", log, re.MULTILINE)
+    return match and match.group(0)
+
+
 class Server:
     """A cluster below a directory; started with settings and an environment."""
 
@@ -110,11 +117,9 @@ class Server:
 
     def check_log(self):
         """An error if the server log tells of a crash."""
-        text = self.log.read_text() if self.log.exists() else ""
-        match = re.search(r"^.*(PANIC:|terminated by signal|was terminated by"
-                          r"|all server processes terminated).*$", text, re.MULTILINE)
-        if match:
-            raise BenchError(f"the server log says: {match.group(0)}", self.log)
+        crash = find_crash(self.log.read_text() if self.log.exists() else "")
+        if crash:
+            raise BenchError(f"the server log says: {crash}", self.log)
 
     def destroy(self):
         """Whatever happened, leave no process and no segment behind."""

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: PostgreSQL
+"""failures.t - a benchmark that fails or is interrupted: no number, no traces.
+
+Runs small benchmarks of a stock server on this machine, with faults injected
+from outside.  The launcher is the one of the build tree (make sets builddir).
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import tap_unittest
+from mshare_bench import procfs, redirect
+
+LAUNCHER = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "mshare-bench"
+SMALL = ["--native", "--configs", "stock", "--clients", "5", "--seconds", "5",
+         "--shared-buffers", "128MB"]
+
+
+def traces():
+    """What a benchmark could leave behind."""
+    segments = pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()
+    return ({path.name for path in pathlib.Path("/dev/shm").iterdir()},
+            {line.split()[1] for line in segments[1:]})
+
+
+class Failures(unittest.TestCase):
+    """Each starts a benchmark, hurts it, and looks at what is left."""
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.out = pathlib.Path(self.directory.name)
+        self.before = traces()
+
+    def start(self, *more):
+        """A benchmark whose progress we read."""
+        process = subprocess.Popen([LAUNCHER, *SMALL, "--out", self.out, *more],
+                                   text=True, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        return process
+
+    def wait_for(self, process, text):
+        """Read progress up to a line that has the text."""
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if text in line:
+                return
+        self.fail(f'"{text}" was never said, but: {"".join(said)}')
+
+    def end(self, process):
+        """Read the rest; exit status."""
+        self.rest = process.stderr.read()
+        return process.wait(120)
+
+    def summary(self):
+        """summary.json."""
+        return json.loads((self.out / "summary.json").read_text())
+
+    def backends(self, name):
+        """Processes of the server whose title has the name."""
+        found = []
+        for entry in procfs.PROC.glob("[0-9]*/cmdline"):
+            try:
+                title = entry.read_bytes()
+            except OSError:
+                continue
+            if title.startswith(b"postgres: ") and name in title:
+                found.append(int(entry.parent.name))
+        return found
+
+    def assert_no_traces(self):
+        """Nothing in /dev/shm, no segment, no server."""
+        self.assertEqual(traces(), self.before)
+        self.assertEqual(self.backends(b"mshare_bench"), [])
+
+    def test_backend_dies(self):
+        """a backend that dies is an error with its log, not a number"""
+        process = self.start()
+        self.wait_for(process, "running pgbench ...")
+        time.sleep(1)
+        os.kill(self.backends(b"mshare_bench [local]")[-1], signal.SIGKILL)
+        self.assertEqual(self.end(process), 1, self.rest)
+        summary = self.summary()
+        self.assertEqual([run["workload"] for run in summary["runs"]], ["touch-all"])
+        self.assertEqual([(e["config"], e["workload"]) for e in summary["errors"]],
+                         [("stock", "pgbench")])
+        self.assertTrue(os.path.exists(summary["errors"][0]["log"]))
+        self.assert_no_traces()
+
+    def test_interrupted(self):
+        """SIGTERM ends everything in good order"""
+        process = self.start()
+        self.wait_for(process, "touching all of shared memory in each backend ...")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.end(process), 128 + signal.SIGTERM, self.rest)
+        self.assertIn("interrupted by SIGTERM", self.rest)
+        self.assertFalse((self.out / "summary.json").exists())
+        self.assert_no_traces()
+
+    def test_interrupted_twice(self):
+        """a second SIGINT does not break the clean-up"""
+        process = self.start()
+        self.wait_for(process, "running pgbench ...")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(self.end(process), 128 + signal.SIGINT, self.rest)
+        self.assert_no_traces()
+
+    def test_no_msharefs(self):
+        """mshare on a kernel without msharefs is an error"""
+        if redirect.kernel_has_msharefs():
+            self.skipTest("this kernel has msharefs")
+        process = self.start("--configs", "mshare")
+        self.assertEqual(self.end(process), 2)
+        self.assertRegex(self.rest, r"this kernel has no msharefs.*\n\Z")
+        self.assertFalse((self.out / "summary.json").exists())
+
+
+def reason_to_skip():
+    """Why none of this can run here, or None."""
+    if not LAUNCHER.exists():
+        return f"{LAUNCHER} is not built"
+    check = subprocess.run([LAUNCHER, *SMALL, "--configs", "stock", "--clients", "1",
+                            "--out", "/proc/none"], check=False, text=True,
+                           stderr=subprocess.PIPE)
+    # The directory cannot be made: all else was in order if it says just that.
+    return None if "/proc/none" in check.stderr else check.stderr.strip()
+
+
+if __name__ == "__main__":
+    REASON = reason_to_skip()
+    if REASON:
+        print(f"1..0 # SKIP {REASON}")
+        raise SystemExit(77)
+    tap_unittest.main()

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: PostgreSQL
+"""parsers.t - what the parsers make of stored logs.
+
+Beside each logs/NAME.log lies logs/NAME.json: which parser it is for, and what
+that must return.  Of a dictionary only the entries named there are compared.
+"""
+
+import dataclasses
+import json
+import unittest
+
+import tap_unittest
+from mshare_bench import kernel_log, machine, pgbench, procfs, redirect, server
+from mshare_bench.errors import BenchError
+
+LOGS = tap_unittest.HERE / "logs"
+
+
+def _intervals(text):
+    return [dataclasses.asdict(i) for i in pgbench.parse_progress(text)]
+
+
+PARSERS = {
+    "intervals": _intervals,
+    "aborted": pgbench.parse_aborted,
+    "crash": server.find_crash,
+    "kb_fields": procfs.parse_kb_fields,
+    "minor_faults": procfs.parse_minor_faults,
+    "parent": procfs.parse_parent,
+    "splat": kernel_log.find_splat,
+    "windows": redirect.windows,
+    "mounted": redirect.mounted,
+    "acceleration": machine.acceleration,
+    "processor": machine.processor,
+}
+
+
+def _case(path):
+    """A test method for one stored log."""
+    def method(self):
+        text = path.with_suffix(".log").read_text()
+        for parser, expected in json.loads(path.read_text()).items():
+            found = PARSERS[parser](text)
+            if isinstance(expected, dict):
+                found = {name: found.get(name) for name in expected}
+            self.assertEqual(found, expected, parser)
+    method.__doc__ = path.stem
+    return method
+
+
+class StoredLogs(unittest.TestCase):
+    """Gets a method for each stored log."""
+
+    def test_every_log_has_an_expected_parse(self):
+        """every log has an expected parse, and every parser a log"""
+        logs = {path.stem for path in LOGS.glob("*.log")}
+        expected = {path.stem for path in LOGS.glob("*.json")}
+        self.assertEqual(logs, expected)
+        used = {name for path in LOGS.glob("*.json")
+                for name in json.loads(path.read_text())}
+        self.assertEqual(used, set(PARSERS))
+
+
+for _path in sorted(LOGS.glob("*.json")):
+    setattr(StoredLogs, f"test_{_path.stem}", _case(_path))
+
+
+class Throughput(unittest.TestCase):
+    """Throughput is that of a window of time."""
+
+    INTERVALS = [pgbench.Interval(100.0 + i, tps, latency) for i, (tps, latency)
+                 in enumerate([(5, 900.0), (10, 500.0), (100, 10.0), (100, 10.0),
+                               (400, 20.0), (7, 1.0)])]
+
+    def test_ramp_is_dropped(self):
+        """the ramp and the end are dropped, latency is weighted"""
+        tps, latency = pgbench.throughput(self.INTERVALS, 101.0, 104.5)
+        self.assertEqual(tps, 200)
+        self.assertAlmostEqual(latency, 100000 / 6000)
+
+    def test_too_few_intervals(self):
+        """fewer than three intervals are no measurement"""
+        with self.assertRaisesRegex(BenchError, "2 intervals"):
+            pgbench.throughput(self.INTERVALS, 101.0, 103.5)
+
+    def test_nothing_done(self):
+        """intervals without transactions are no measurement"""
+        idle = [pgbench.Interval(100.0 + i, 0, float("nan")) for i in range(9)]
+        with self.assertRaisesRegex(BenchError, "0 transactions"):
+            pgbench.throughput(idle, 100, 200)
+
+
+class Settling(unittest.TestCase):
+    """When PageTables stands still."""
+
+    def test_settled(self):
+        """values are settled when the last ones lie together"""
+        self.assertTrue(procfs.is_settled([9000, 100, 101, 102, 100], 4, 2))
+        self.assertFalse(procfs.is_settled([9000, 103, 101, 102, 100], 4, 2))
+        self.assertFalse(procfs.is_settled([100, 100, 100], 4, 2))
+
+
+class Processes(unittest.TestCase):
+    """Samples of processes that are there, and of some that are not."""
+
+    def test_vanished(self):
+        """a process that has gone is an error, not a zero"""
+        with self.assertRaisesRegex(BenchError, "1 of 2 backends died"):
+            procfs.read_processes(["self", 2 ** 22 + 1])
+
+
+if __name__ == "__main__":
+    tap_unittest.main()
