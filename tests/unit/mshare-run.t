@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: PostgreSQL
+# mshare-run.t - the wrapper's options, environment and exit status; and what the library says of bad options.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+. "$here/../lib/tap.sh"
+run=${top_builddir:?names the build tree}/preload/mshare-run
+library=$(readlink -f "$top_builddir/preload/.libs/libmshare_preload.so")
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+unset "${!MSHARE@}" LD_PRELOAD
+
+# exits STATUS ARGUMENT...: mshare-run with these arguments ends so; its output is left in $work
+exits() {
+	local wanted=$1 status=0
+	shift
+	"$run" "$@" >"$work/out" 2>"$work/err" || status=$?
+	[[ $status == "$wanted" ]] || { echo "exit status $status, wanted $wanted"; cat "$work/out" "$work/err"; return 1; }
+}
+
+# refuses TEXT ARGUMENT...: one line on stderr with TEXT in it, exit status 2
+refuses() {
+	local text=$1
+	shift
+	exits 2 "$@" || return 1
+	[[ $(wc -l <"$work/err") == 1 ]] && grep -qF -- "$text" "$work/err" || { cat "$work/err"; return 1; }
+}
+
+# shows NAME=VALUE ARGUMENT...: the command sees this in its environment
+shows() {
+	local line=$1
+	shift
+	exits 0 "$@" -- env || return 1
+	grep -qxF -- "$line" "$work/out" || { cat "$work/out"; return 1; }
+}
+
+ok "--help" exits 0 --help
+ok "--version" exits 0 --version
+ok "the command's exit status" exits 7 -- sh -c 'exit 7'
+ok "no command" refuses "no command"
+ok "unknown option" refuses "'--frobnicate'" --frobnicate true
+ok "an option without its value" refuses "--mount needs a value" --mount
+ok "a size that is none" refuses "'big'" --min-size big true
+ok "a level that is none" refuses "'loud'" --log=loud true
+ok "a relative mount" refuses "'here'" --mount here true
+ok "a command with --status" refuses "'true'" --status true
+ok "command not found" exits 127 no-such-command
+ok "path not found" exits 127 /no/such/command
+ok "command not executable" exits 126 /etc/passwd
+ok "command is a directory" exits 126 /tmp
+ok "--min-size" shows MSHARE_MIN_SIZE=1GB --min-size 1GB
+ok "--mount" shows MSHARE_MOUNT=/mnt/x --mount=/mnt/x
+ok "--log" shows MSHARE_LOG=info --log info
+ok "--strict" shows MSHARE_STRICT=1 --strict
+ok "--off" shows MSHARE=off --off
+ok "LD_PRELOAD" shows "LD_PRELOAD=$library"
+export LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6
+ok "LD_PRELOAD keeps what was there" shows "LD_PRELOAD=$library:$LD_PRELOAD"
+export LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6:$library
+ok "and is not given twice" shows "LD_PRELOAD=$LD_PRELOAD"
+unset LD_PRELOAD
+ok "says what will be used" grep -q 'shared memory' "$work/err"
+status() {
+	local status=0
+	"$run" --status >"$work/out" 2>&1 || status=$?
+	# 0 if page tables would be shared, which it also says, else 1
+	if grep -q '^would use: nothing' "$work/out"; then [[ $status == 1 ]]; else [[ $status == 0 ]]; fi
+}
+ok "--status exits by what it says" status
+is "--status names library, kernel, mount and use" "$(cut -d: -f1 "$work/out" | xargs)" "library kernel mount would use"
+
+# The library itself: a line names the value, and the program runs as if it were not there.
+says() {
+	env LD_PRELOAD="$library" "$1" /bin/true 2>"$work/err" || { echo "the program failed"; return 1; }
+	[[ $(wc -l <"$work/err") == 1 ]] && grep -qF "${1%%=*}=\"${1#*=}\"" "$work/err" || { cat "$work/err"; return 1; }
+}
+for value in MSHARE=perhaps MSHARE_MIN_SIZE=big MSHARE_MOUNT=here MSHARE_LOG=loud MSHARE_STRICT=2; do
+	ok "the library names $value" says "$value"
+done
+silent() {
+	[[ -z $(env LD_PRELOAD="$library" "$@" /bin/true 2>&1) ]]
+}
+ok "and is silent without a mistake" silent MSHARE=on MSHARE_MIN_SIZE='1 GB'
+
+# 100 MB of shared memory, with and without msharefs
+big='import mmap; m = mmap.mmap(-1, 100 << 20); m[0] = 1; m.close()'
+absent() {
+	env LD_PRELOAD="$library" MSHARE_MOUNT="$1" "${@:2}" /usr/bin/python3 -c "$big; $big" 2>"$work/err"
+}
+one_line() {
+	absent "$1" && [[ $(grep -c '^mshare' "$work/err") == 1 ]] && grep -qF "$1" "$work/err" || { cat "$work/err"; return 1; }
+}
+ok "no msharefs: works, one line" one_line /no/such/mount
+ok "another filesystem: works, one line" one_line /tmp
+strict() {
+	! absent /no/such/mount MSHARE_STRICT=1 && grep -q 'Cannot allocate memory' "$work/err" && grep -q MSHARE_STRICT "$work/err"
+}
+ok "MSHARE_STRICT: ENOMEM, and a line that says so" strict
+off() {
+	absent /no/such/mount MSHARE_STRICT=1 MSHARE=off && [[ ! -s $work/err ]]
+}
+ok "MSHARE=off: nothing" off
+done_testing
