@@ -24,7 +24,7 @@
 /* Whatever else is asked (MAP_LOCKED, MAP_32BIT, MAP_GROWSDOWN, MAP_STACK, ...) a view does not have. */
 #define VIEW_FLAGS                                                                                          \
 	(MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_HUGETLB |           \
-	 (MAP_HUGE_MASK << MAP_HUGE_SHIFT) | FIXED_FLAGS)
+	 (int)((unsigned int)MAP_HUGE_MASK << MAP_HUGE_SHIFT) | FIXED_FLAGS)
 
 struct map_request {
 	uintptr_t addr;

@@ -21,6 +21,10 @@ if grep -qw msharefs /proc/filesystems; then
 	grep -qF " $mount msharefs " /proc/self/mounts || mount -t msharefs msharefs "$mount" ||
 		{ echo "Bail out! the kernel has msharefs, but it cannot be mounted on $mount"; exit 1; }
 	on_msharefs=true
+	# For hugepages.c, above what is in use.
+	huge_before=$(</proc/sys/vm/nr_hugepages)
+	echo $((huge_before + 8)) >/proc/sys/vm/nr_hugepages
+	trap 'rm -rf "$work"; echo "$huge_before" >/proc/sys/vm/nr_hugepages' EXIT
 fi
 echo "# msharefs: $on_msharefs"
 

@@ -18,7 +18,7 @@ int main(void)
 	SHOW_ADDRESS(mmap(NULL, SIZE, RW, MAP_SHARED, 77, 0), NULL);
 	SHOW_ADDRESS(mmap(NULL, SIZE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0), NULL);
 	SHOW_ADDRESS(mmap(NULL, SIZE, RW, MAP_ANONYMOUS, -1, 0), NULL);
-	SHOW_ADDRESS(mmap(NULL, SIZE, RW, SHARED | MAP_HUGETLB | (63 << 26), -1, 0), NULL);
+	SHOW_ADDRESS(mmap(NULL, SIZE, RW, SHARED | MAP_HUGETLB | (int)(63U << 26), -1, 0), NULL);
 	errno = E2BIG;
 	memory = map_shared(SIZE);
 	printf("errno after mmap: %s\n", strerrorname_np(errno));
