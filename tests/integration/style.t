@@ -9,7 +9,7 @@ cd "$top" || exit 1
 
 # sources: every file of ours; in an unpacked tarball, every file that no build made
 sources() {
-	if [[ -e .git ]]; then
+	if [[ -e .git ]] && git status >/dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard | while read -r file; do [[ ! -f $file ]] || echo "$file"; done
 	else
 		find . -type f -printf '%P\n' | grep -vE '(^|/)(Makefile\.in|aclocal\.m4|configure|PKG-INFO)$|^build-aux/[^/]*$|^m4/l' |

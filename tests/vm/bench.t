@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: PostgreSQL
+"""bench.t - is a benchmark complete, and does it show what mshare is for?
+
+Reads $bench_summary, the summary.json of a short run (mshare-bench --quick: 200 clients, 512 MB). The bounds are what sharing must
+reach there whatever the machine; of times, emulation lets only a gross loss be seen.
+"""
+
+import json
+import os
+import sys
+
+COUNT = 0
+FAILED = 0
+
+
+def ok(passed, name, found):
+    """One line of TAP, and what was found where that matters."""
+    global COUNT, FAILED
+    COUNT += 1
+    FAILED += not passed
+    print(f"{'ok' if passed else 'not ok'} {COUNT} - {name}", flush=True)
+    if not passed:
+        print(f"# found: {found}", flush=True)
+
+
+def check_pair(stock, mshare):
+    """Both configurations of one workload."""
+    name = stock["workload"]
+    region = mshare["region_page_table_bytes"]
+    # 8 bytes a page, and the tables above them
+    once = stock["shared_memory_bytes"] / 4096 * 8
+    ok(stock["region_page_table_bytes"] == 0, f"{name}: stock has no region", stock)
+    ok(0 < region < once * 1.02 + 65536, f"{name}: the region's page tables are paid once", region)
+    ok(mshare["page_tables_bytes"] * 4 < stock["page_tables_bytes"],
+       f"{name}: page tables of the machine are less than a quarter",
+       (stock["page_tables_bytes"], mshare["page_tables_bytes"]))
+    ok(mshare["backend_minor_faults"] * 2 < stock["backend_minor_faults"],
+       f"{name}: less than half of the faults",
+       (stock["backend_minor_faults"], mshare["backend_minor_faults"]))
+    ok(mshare["tps"] > 0.7 * stock["tps"], f"{name}: throughput is not lost",
+       (stock["tps"], mshare["tps"]))
+    accounted = mshare["backend_vmpte_bytes"] + region
+    ok(abs(accounted - mshare["page_tables_bytes"]) < 0.1 * mshare["page_tables_bytes"] + 8 * 2**20,
+       f"{name}: PageTables is what backends and region have", (accounted, mshare["page_tables_bytes"]))
+
+
+def main():
+    """Check one summary."""
+    with open(os.environ["bench_summary"], encoding="utf-8") as file:
+        summary = json.load(file)
+    runs = {(run["config"], run["workload"]): run for run in summary["runs"]}
+    ok("errors" not in summary, "everything was measured", summary.get("errors"))
+    for workload in ("touch-all", "pgbench"):
+        pair = [runs.get((config, workload)) for config in ("stock", "mshare")]
+        ok(all(pair), f"{workload}: measured with both", sorted(runs))
+        if all(pair):
+            check_pair(*pair)
+    saved = summary["savings"] or {"ratio": 0}
+    wanted = 0.75 * max((run["clients"] for run in runs.values()), default=0)
+    ok(saved["ratio"] >= wanted > 0, f"savings: at least {wanted:.0f} times", saved)
+    print(f"1..{COUNT}")
+    return int(FAILED > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
