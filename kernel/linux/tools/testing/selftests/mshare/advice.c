@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * madvise, mincore and msync on windows: what works goes to the region's own
+ * mappings, the rest is refused.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "../kselftest_harness.h"
+#include "mshare_test.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+
+FIXTURE(advice) {
+	struct mshare_env env;
+	int root;
+	int fd;		/* a region, 1 MB of memory at its start */
+	char *p;	/* its window */
+};
+
+FIXTURE_SETUP(advice)
+{
+	const char *why = mshare_missing();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mshare_begin(&self->env));
+	self->root = self->env.root;
+	self->fd = region_create(self->root, "r", SLOT);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, create_anon(self->fd, 0, MB(1)));
+	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
+	ASSERT_EQ(WINDOW_AT(0), self->p);
+}
+
+FIXTURE_TEARDOWN(advice)
+{
+	munmap(self->p, SLOT);
+	close(self->fd);
+	EXPECT_EQ(0, mshare_end(&self->env));
+}
+
+static unsigned long resident(int fd)
+{
+	struct mshare_stat st;
+
+	return region_stat(fd, &st) ? ~0UL : st.resident_pages;
+}
+
+static const int good[] = {
+	MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ,
+	MADV_POPULATE_WRITE,
+};
+
+/* PAGEOUT, COLD, WILLNEED, POPULATE_*: work, and keep the contents. */
+TEST_F(advice, accepted)
+{
+	unsigned int i;
+
+	fill(self->p, MB(1), 1);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		EXPECT_EQ(0, madvise(self->p, MB(1), good[i]))
+			TH_LOG("advice %d: %s", good[i], strerror(errno));
+		EXPECT_EQ(0, madvise(self->p + PAGE_SZ, PAGE_SZ, good[i]))
+			TH_LOG("advice %d: %s", good[i], strerror(errno));
+		EXPECT_TRUE(filled(self->p, MB(1), 1));
+	}
+}
+
+/* The advice that frees nothing may be for the whole window, holes and all. */
+TEST_F(advice, accepted_for_whole_window)
+{
+	ASSERT_EQ(0, create_anon(self->fd, GB(7), MB(1)));
+	fill(self->p, MB(1), 1);
+	fill(self->p + GB(7), MB(1), 2);
+	EXPECT_EQ(0, madvise(self->p, SLOT, MADV_COLD));
+	EXPECT_EQ(0, madvise(self->p, SLOT, MADV_PAGEOUT));
+	EXPECT_EQ(0, madvise(self->p, SLOT, MADV_WILLNEED));
+	EXPECT_TRUE(filled(self->p, MB(1), 1));
+	EXPECT_TRUE(filled(self->p + GB(7), MB(1), 2));
+}
+
+/* Advice for memory that nobody has touched, and windows without a link. */
+TEST_F(advice, before_first_access)
+{
+	char *p = window(self->fd, SLOT, RW, NULL);
+	unsigned int i;
+
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(0, madvise(p, MB(1), MADV_COLD));
+	EXPECT_EQ(0, madvise(p, MB(1), MADV_PAGEOUT));
+	EXPECT_EQ(0, madvise(p, MB(1), MADV_WILLNEED));
+	for (i = 0; i < MB(1); i += PAGE_SZ)
+		EXPECT_EQ(0, p[i]);
+	munmap(p, SLOT);
+}
+
+/* Anything else: EINVAL, whatever it is about, and the memory is as before. */
+TEST_F(advice, refused)
+{
+	static const int bad[] = {
+		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_DONTNEED,
+		MADV_FREE, MADV_DONTFORK, MADV_DOFORK, MADV_MERGEABLE,
+		MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
+		MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK,
+		MADV_DONTNEED_LOCKED, MADV_COLLAPSE, MADV_HWPOISON,
+		MADV_SOFT_OFFLINE, 1000,
+	};
+	unsigned int i;
+
+	fill(self->p, MB(1), 1);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-1, madvise(self->p, PAGE_SZ, bad[i]))
+			TH_LOG("advice %d for a page was taken", bad[i]);
+		EXPECT_EQ(EINVAL, errno)
+			TH_LOG("advice %d: %s", bad[i], strerror(errno));
+		/* These two are for single pages and would take hours. */
+		if (bad[i] == MADV_HWPOISON || bad[i] == MADV_SOFT_OFFLINE)
+			continue;
+		EXPECT_EQ(-1, madvise(self->p, SLOT, bad[i]))
+			TH_LOG("advice %d for all was taken", bad[i]);
+		EXPECT_EQ(EINVAL, errno)
+			TH_LOG("advice %d: %s", bad[i], strerror(errno));
+	}
+	EXPECT_EQ(MB(1) / PAGE_SZ, resident(self->fd));
+	EXPECT_TRUE(filled(self->p, MB(1), 1));
+}
+
+/* MADV_REMOVE is refused or punches the object: nothing in between. */
+TEST_F(advice, remove)
+{
+	int ret;
+
+	fill(self->p, MB(1), 1);
+	ret = madvise(self->p + PAGE_SZ, PAGE_SZ, MADV_REMOVE);
+	EXPECT_TRUE(!ret || errno == EINVAL);
+	EXPECT_EQ(ret ? 2 : 0, self->p[PAGE_SZ]);
+	EXPECT_EQ(1, self->p[0]);
+	EXPECT_EQ(3, self->p[2 * PAGE_SZ]);
+}
+
+/* POPULATE_READ and _WRITE fault the object in, for all windows. */
+TEST_F(advice, populate)
+{
+	char *other = window(self->fd, SLOT, RW, NULL);
+	long faults;
+
+	ASSERT_NE(MAP_FAILED, other);
+	EXPECT_EQ(0, madvise(self->p, MB(1) / 2, MADV_POPULATE_READ));
+	EXPECT_EQ(0, madvise(self->p + MB(1) / 2, MB(1) / 2,
+			     MADV_POPULATE_WRITE));
+	EXPECT_EQ(MB(1) / PAGE_SZ, resident(self->fd));
+	EXPECT_EQ(0, probe_load(other));
+	touch(self->p, PAGE_SZ);
+	faults = minor_faults();
+	touch(self->p + MB(1) / 2, MB(1) / 2);
+	touch(other + MB(1) / 2, MB(1) / 2);
+	EXPECT_EQ(faults, minor_faults());
+	munmap(other, SLOT);
+}
+
+/* They fail where nothing is mapped; in v3 this warned in the kernel log. */
+TEST_F(advice, populate_nothing)
+{
+	EXPECT_EQ(-1, madvise(self->p + GB(1), MB(1), MADV_POPULATE_READ));
+	EXPECT_EQ(-1, madvise(self->p + GB(1), MB(1), MADV_POPULATE_WRITE));
+	EXPECT_EQ(-1, madvise(self->p, MB(2), MADV_POPULATE_READ));
+	EXPECT_EQ(-1, madvise(self->p, SLOT, MADV_POPULATE_WRITE));
+	EXPECT_EQ(0, probe_store(self->p, 1));
+}
+
+/* POPULATE_WRITE needs a window that may write, and PROT_NONE can neither. */
+TEST_F(advice, populate_needs_protection)
+{
+	ASSERT_EQ(0, mprotect(self->p, SLOT, PROT_READ));
+	EXPECT_EQ(-1, madvise(self->p, MB(1), MADV_POPULATE_WRITE));
+	EXPECT_EQ(0, madvise(self->p, MB(1), MADV_POPULATE_READ));
+	EXPECT_EQ(SIGSEGV, probe_store(self->p, 1));
+	ASSERT_EQ(0, mprotect(self->p, SLOT, PROT_NONE));
+	EXPECT_EQ(-1, madvise(self->p, MB(1), MADV_POPULATE_READ));
+	EXPECT_EQ(SIGSEGV, probe_load(self->p));
+}
+
+static int wait_for_end(void *arg)
+{
+	stage_wait(arg, 1);
+	return 0;
+}
+
+/* Advice for another process's window (process_madvise) is as good. */
+TEST_F(advice, process_madvise)
+{
+	struct iovec range = { self->p, MB(1) };
+	struct stage *stage = stage_new();
+	int pidfd;
+	pid_t pid;
+
+	ASSERT_NE(NULL, stage);
+	fill(self->p, MB(1), 1);
+	pid = child_run(wait_for_end, stage);
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	EXPECT_LE(0, pidfd);
+	EXPECT_EQ((long)MB(1), syscall(SYS_process_madvise, pidfd, &range, 1UL,
+				       MADV_COLD, 0UL));
+	EXPECT_EQ((long)MB(1), syscall(SYS_process_madvise, pidfd, &range, 1UL,
+				       MADV_PAGEOUT, 0UL));
+	EXPECT_EQ((long)MB(1), syscall(SYS_process_madvise, pidfd, &range, 1UL,
+				       MADV_WILLNEED, 0UL));
+	stage_set(stage, 1);
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_TRUE(filled(self->p, MB(1), 1));
+	close(pidfd);
+}
+
+/* mincore answers as for the object: a page that was touched is in memory. */
+TEST_F(advice, mincore)
+{
+	unsigned char vec[8];
+
+	memset(vec, 0xaa, sizeof(vec));
+	fill(self->p, 2 * PAGE_SZ, 1);
+	ASSERT_EQ(0, mincore(self->p, 4 * PAGE_SZ, vec));
+	EXPECT_EQ(1, vec[0] & 1);
+	EXPECT_EQ(1, vec[1] & 1);
+	EXPECT_EQ(0, vec[2] & 1);
+	EXPECT_EQ(0, vec[3] & 1);
+	EXPECT_EQ(0xaa, vec[4]);
+}
+
+/* Where nothing is mapped it is absent or an error, and no walk goes astray. */
+TEST_F(advice, mincore_of_nothing)
+{
+	unsigned char *vec = malloc(GB(1) / PAGE_SZ);
+	unsigned long i;
+
+	ASSERT_NE(NULL, vec);
+	memset(vec, 0, GB(1) / PAGE_SZ);
+	fill(self->p, MB(1), 1);
+	if (!mincore(self->p + GB(2), GB(1), vec))
+		for (i = 0; i < GB(1) / PAGE_SZ; i++)
+			EXPECT_EQ(0, vec[i] & 1);
+	EXPECT_EQ(0, mincore(self->p, MB(1), vec));
+	free(vec);
+}
+
+/* msync is as harmless as on shared memory. */
+TEST_F(advice, msync)
+{
+	fill(self->p, MB(1), 1);
+	EXPECT_EQ(0, msync(self->p, MB(1), MS_SYNC));
+	EXPECT_EQ(0, msync(self->p, MB(1), MS_ASYNC));
+	EXPECT_EQ(0, msync(self->p, SLOT, MS_SYNC | MS_INVALIDATE));
+	EXPECT_TRUE(filled(self->p, MB(1), 1));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pinned pages of windows: O_DIRECT, io_uring's registered buffers, vmsplice;
+ * and that none of it writes through a window that may not be written.
+ */
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "../kselftest_harness.h"
+#include "mshare_sys.h"
+#include "mshare_test.h"
+
+#define DISK	MB(4)
+
+FIXTURE(direct_io) {
+	struct mshare_env env;
+	int root;
+	int fd;		/* a region, DISK of memory at its start */
+	int reader;	/* the same, opened O_RDONLY */
+	char *p;	/* its window, nothing touched */
+	int disk;	/* a block device, O_DIRECT, fill()ed with 1 */
+};
+
+FIXTURE_SETUP(direct_io)
+{
+	const char *why = mshare_missing();
+	char path[32], *data;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mshare_begin(&self->env));
+	self->root = self->env.root;
+	self->disk = loop_open(DISK, O_RDWR | O_DIRECT, path, sizeof(path));
+	if (self->disk < 0)
+		SKIP(return, "no loop device: %s", strerror(errno));
+	data = shared_anon(DISK);
+	ASSERT_NE(MAP_FAILED, data);
+	fill(data, DISK, 1);
+	ASSERT_EQ((ssize_t)DISK, pwrite(self->disk, data, DISK, 0));
+	munmap(data, DISK);
+
+	self->fd = region_create(self->root, "r", SLOT);
+	ASSERT_LE(0, self->fd);
+	self->reader = openat(self->root, "r", O_RDONLY);
+	ASSERT_LE(0, self->reader);
+	ASSERT_EQ(0, create_anon(self->fd, 0, DISK));
+	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
+	ASSERT_EQ(WINDOW_AT(0), self->p);
+}
+
+FIXTURE_TEARDOWN(direct_io)
+{
+	munmap(self->p, SLOT);
+	close(self->reader);
+	close(self->fd);
+	close(self->disk);
+	EXPECT_EQ(0, mshare_end(&self->env));
+}
+
+/* O_DIRECT read into pages that are not there yet. */
+TEST_F(direct_io, read_into_absent)
+{
+	EXPECT_EQ((ssize_t)DISK, pread(self->disk, self->p, DISK, 0));
+	EXPECT_TRUE(filled(self->p, DISK, 1));
+}
+
+/* And into pages that are there, in a window that has not seen them. */
+TEST_F(direct_io, read_into_present)
+{
+	char *other = window(self->fd, SLOT, RW, NULL);
+
+	ASSERT_NE(MAP_FAILED, other);
+	fill(self->p, DISK, 33);
+	EXPECT_EQ((ssize_t)DISK, pread(self->disk, other, DISK, 0));
+	EXPECT_TRUE(filled(self->p, DISK, 1));
+	munmap(other, SLOT);
+}
+
+/* O_DIRECT write from the region. */
+TEST_F(direct_io, write_from)
+{
+	char *back = shared_anon(DISK);
+
+	ASSERT_NE(MAP_FAILED, back);
+	fill(self->p, DISK, 44);
+	EXPECT_EQ((ssize_t)DISK, pwrite(self->disk, self->p, DISK, 0));
+	EXPECT_EQ((ssize_t)DISK, pread(self->disk, back, DISK, 0));
+	EXPECT_TRUE(filled(back, DISK, 44));
+	munmap(back, DISK);
+}
+
+/* From pages that nobody has touched come zeros. */
+TEST_F(direct_io, write_from_absent)
+{
+	char *back = shared_anon(DISK);
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, back);
+	EXPECT_EQ((ssize_t)DISK, pwrite(self->disk, self->p, DISK, 0));
+	EXPECT_EQ((ssize_t)DISK, pread(self->disk, back, DISK, 0));
+	for (i = 0; i < DISK; i++)
+		if (back[i])
+			break;
+	EXPECT_EQ(DISK, i);
+	munmap(back, DISK);
+}
+
+/* Outside the object: EFAULT. */
+TEST_F(direct_io, outside)
+{
+	EXPECT_ERRNO(EFAULT, pread(self->disk, self->p + GB(1), PAGE_SZ, 0));
+	EXPECT_ERRNO(EFAULT, pwrite(self->disk, self->p + GB(1), PAGE_SZ, 0));
+}
+
+/*
+ * Into a read-only window: EFAULT, though the page is there and its entry
+ * writable.  Fast GUP looks at that entry only.
+ */
+TEST_F(direct_io, read_into_read_only_window)
+{
+	char *ro = window(self->reader, SLOT, PROT_READ, NULL);
+	int i;
+
+	ASSERT_NE(MAP_FAILED, ro);
+	fill(self->p, DISK, 55);
+	touch(ro, DISK);
+	for (i = 0; i < 10; i++)
+		EXPECT_ERRNO(EFAULT, pread(self->disk, ro, DISK, 0));
+	EXPECT_TRUE(filled(self->p, DISK, 55));
+	EXPECT_EQ((ssize_t)DISK, pwrite(self->disk, ro, DISK, 0));
+	munmap(ro, SLOT);
+}
+
+/* Nor into one that mprotect has made read-only; and back again. */
+TEST_F(direct_io, read_after_mprotect)
+{
+	fill(self->p, DISK, 55);
+	ASSERT_EQ(0, mprotect(self->p, SLOT, PROT_READ));
+	EXPECT_ERRNO(EFAULT, pread(self->disk, self->p, DISK, 0));
+	EXPECT_TRUE(filled(self->p, DISK, 55));
+	ASSERT_EQ(0, mprotect(self->p, SLOT, PROT_NONE));
+	EXPECT_ERRNO(EFAULT, pread(self->disk, self->p, DISK, 0));
+	EXPECT_ERRNO(EFAULT, pwrite(self->disk, self->p, DISK, 0));
+	ASSERT_EQ(0, mprotect(self->p, SLOT, RW));
+	EXPECT_EQ((ssize_t)DISK, pread(self->disk, self->p, DISK, 0));
+	EXPECT_TRUE(filled(self->p, DISK, 1));
+}
+
+/* vmsplice: the pages themselves go into the pipe. */
+TEST_F(direct_io, vmsplice)
+{
+	struct iovec vec = { self->p, 4 * PAGE_SZ };
+	char buf[4 * PAGE_SZ];
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	fill(self->p, 2 * PAGE_SZ, 7);
+	ASSERT_EQ((ssize_t)sizeof(buf), vmsplice(pipes[1], &vec, 1, 0));
+	ASSERT_EQ((ssize_t)sizeof(buf), read(pipes[0], buf, sizeof(buf)));
+	EXPECT_EQ(7, buf[0]);
+	EXPECT_EQ(8, buf[PAGE_SZ]);
+	EXPECT_EQ(0, buf[2 * PAGE_SZ]);
+	vec.iov_base = self->p + GB(1);
+	EXPECT_ERRNO(EFAULT, vmsplice(pipes[1], &vec, 1, 0));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* The least of io_uring: one request at a time. */
+struct ring {
+	int fd;
+	struct io_uring_params params;
+	char *rings;
+	struct io_uring_sqe *sqe;
+	size_t rings_size;
+};
+
+static int ring_open(struct ring *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->fd = syscall(SYS_io_uring_setup, 1, &r->params);
+	if (r->fd < 0)
+		return -1;
+	r->rings_size = PAGE_SZ;
+	r->rings = mmap(NULL, r->rings_size, RW, MAP_SHARED, r->fd,
+			IORING_OFF_SQ_RING);
+	r->sqe = mmap(NULL, PAGE_SZ, RW, MAP_SHARED, r->fd, IORING_OFF_SQES);
+	return r->rings == MAP_FAILED || r->sqe == MAP_FAILED ? -1 : 0;
+}
+
+static void ring_close(struct ring *r)
+{
+	munmap(r->rings, r->rings_size);
+	munmap(r->sqe, PAGE_SZ);
+	close(r->fd);
+}
+
+static uint32_t *ring_word(struct ring *r, uint32_t offset)
+{
+	return (uint32_t *)(r->rings + offset);
+}
+
+/* The result of one READ_FIXED or WRITE_FIXED on buffer 0. */
+static int ring_rw(struct ring *r, int op, int fd, void *addr, unsigned int len)
+{
+	uint32_t *tail = ring_word(r, r->params.sq_off.tail);
+	uint32_t *head = ring_word(r, r->params.cq_off.head);
+	uint32_t mask = *ring_word(r, r->params.cq_off.ring_mask);
+	struct io_uring_cqe *cqes = (void *)(r->rings + r->params.cq_off.cqes);
+	int result;
+
+	memset(r->sqe, 0, sizeof(*r->sqe));
+	r->sqe->opcode = op;
+	r->sqe->fd = fd;
+	r->sqe->addr = (uintptr_t)addr;
+	r->sqe->len = len;
+	ring_word(r, r->params.sq_off.array)[0] = 0;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		return -errno;
+	result = cqes[*head & mask].res;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return result;
+}
+
+static int ring_register(struct ring *r, void *addr, size_t len)
+{
+	struct iovec vec = { addr, len };
+
+	return syscall(SYS_io_uring_register, r->fd, IORING_REGISTER_BUFFERS,
+		       &vec, 1);
+}
+
+/* Registered buffers: pinned for long, read into and written from. */
+TEST_F(direct_io, io_uring_fixed_buffers)
+{
+	struct ring ring;
+
+	if (ring_open(&ring))
+		SKIP(return, "no io_uring: %s", strerror(errno));
+	ASSERT_EQ(0, ring_register(&ring, self->p, MB(1)))
+		TH_LOG("%s", strerror(errno));
+	EXPECT_EQ((int)MB(1), ring_rw(&ring, IORING_OP_READ_FIXED, self->disk,
+				      self->p, MB(1)));
+	EXPECT_TRUE(filled(self->p, MB(1), 1));
+	fill(self->p, MB(1), 66);
+	EXPECT_EQ((int)MB(1), ring_rw(&ring, IORING_OP_WRITE_FIXED, self->disk,
+				      self->p, MB(1)));
+	EXPECT_EQ((ssize_t)MB(1), pread(self->disk, self->p + MB(1), MB(1),
+					0));
+	EXPECT_TRUE(filled(self->p + MB(1), MB(1), 66));
+	ring_close(&ring);
+}
+
+/* They cannot be had of a window that may not be written. */
+TEST_F(direct_io, io_uring_read_only_window)
+{
+	char *ro = window(self->reader, SLOT, PROT_READ, NULL);
+	struct ring ring;
+
+	ASSERT_NE(MAP_FAILED, ro);
+	if (ring_open(&ring))
+		SKIP(return, "no io_uring: %s", strerror(errno));
+	fill(self->p, MB(1), 1);
+	touch(ro, MB(1));
+	EXPECT_ERRNO(EFAULT, ring_register(&ring, ro, MB(1)));
+	EXPECT_ERRNO(EFAULT, ring_register(&ring, self->p + GB(1), MB(1)));
+	ring_close(&ring);
+	munmap(ro, SLOT);
+}
+
+/* Pinned pages outlive their mapping, the window and the region. */
+TEST_F(direct_io, pins_outlive_region)
+{
+	int fd = region_anon(self->root, MB(1));
+	char *p = window(fd, SLOT, RW, NULL);
+	struct ring ring;
+
+	ASSERT_NE(MAP_FAILED, p);
+	if (ring_open(&ring))
+		SKIP(return, "no io_uring: %s", strerror(errno));
+	fill(p, MB(1), 9);
+	ASSERT_EQ(0, ring_register(&ring, p, MB(1)));
+	ASSERT_EQ(0, unmap(fd, 0, MB(1)));
+	EXPECT_EQ(SIGSEGV, probe_load(p));
+	munmap(p, SLOT);
+	close(fd);
+	EXPECT_EQ((int)MB(1), ring_rw(&ring, IORING_OP_WRITE_FIXED, self->disk,
+				      p, MB(1)));
+	EXPECT_EQ((ssize_t)MB(1), pread(self->disk, self->p, MB(1), 0));
+	EXPECT_TRUE(filled(self->p, MB(1), 9));
+	ring_close(&ring);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reclaim of what regions map: by MADV_PAGEOUT, by pressure, by writeback; no
+ * page and no write is lost, whichever process made it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+#include "../kselftest_harness.h"
+#include "mshare_sys.h"
+#include "mshare_test.h"
+
+#define BYTES	MB(32)
+
+static const char *no_swap, *no_cgroup;
+
+FIXTURE(reclaim) {
+	struct mshare_env env;
+	int root;
+	int fd;		/* a region, BYTES of memory at its start */
+	char *p;	/* its window, fill()ed with 1 */
+	struct stage *stage;
+};
+
+FIXTURE_SETUP(reclaim)
+{
+	const char *why = mshare_missing();
+
+	if (!why)
+		why = no_swap;
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mshare_begin(&self->env));
+	self->root = self->env.root;
+	self->stage = stage_new();
+	ASSERT_NE(NULL, self->stage);
+	self->fd = region_anon(self->root, BYTES);
+	ASSERT_LE(0, self->fd);
+	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
+	ASSERT_EQ(WINDOW_AT(0), self->p);
+	fill(self->p, BYTES, 1);
+}
+
+FIXTURE_TEARDOWN(reclaim)
+{
+	munmap(self->p, SLOT);
+	close(self->fd);
+	EXPECT_EQ(0, mshare_end(&self->env));
+}
+
+static unsigned long resident(int fd)
+{
+	struct mshare_stat st;
+
+	return region_stat(fd, &st) ? ~0UL : st.resident_pages;
+}
+
+/* MADV_PAGEOUT over a window reclaims the region's pages. */
+TEST_F(reclaim, pageout)
+{
+	long swap = meminfo("SwapFree");
+
+	EXPECT_EQ(BYTES / PAGE_SZ, resident(self->fd));
+	ASSERT_EQ(0, madvise(self->p, BYTES, MADV_PAGEOUT));
+	EXPECT_GE(BYTES / PAGE_SZ / 8, resident(self->fd));
+	EXPECT_GE(swap - (long)(BYTES / 1024 * 3 / 4), meminfo("SwapFree"));
+	EXPECT_TRUE(filled(self->p, BYTES, 1));
+	EXPECT_EQ(BYTES / PAGE_SZ, resident(self->fd));
+}
+
+/* Over the whole window, of which the object is the smallest part. */
+TEST_F(reclaim, pageout_of_whole_window)
+{
+	ASSERT_EQ(0, madvise(self->p, SLOT, MADV_PAGEOUT));
+	EXPECT_GE(BYTES / PAGE_SZ / 8, resident(self->fd));
+	EXPECT_TRUE(filled(self->p, BYTES, 1));
+}
+
+/* Over a part: the rest stays. */
+TEST_F(reclaim, pageout_of_a_part)
+{
+	ASSERT_EQ(0, madvise(self->p + BYTES / 2, BYTES / 2, MADV_PAGEOUT));
+	EXPECT_LE(BYTES / PAGE_SZ / 2, resident(self->fd));
+	EXPECT_GE(BYTES / PAGE_SZ * 5 / 8, resident(self->fd));
+	EXPECT_TRUE(filled(self->p, BYTES, 1));
+}
+
+/* Through a window that has never been accessed. */
+TEST_F(reclaim, pageout_by_unlinked_window)
+{
+	char *other = window(self->fd, SLOT, RW, NULL);
+
+	ASSERT_NE(MAP_FAILED, other);
+	ASSERT_EQ(0, madvise(other, BYTES, MADV_PAGEOUT));
+	EXPECT_GE(BYTES / PAGE_SZ / 8, resident(self->fd));
+	EXPECT_TRUE(filled(other, BYTES, 1));
+	munmap(other, SLOT);
+}
+
+static int verify_at_step_1(void *arg)
+{
+	void **args = arg;
+
+	CHECK(filled(args[1], BYTES, 1));
+	stage_add(args[0]);
+	CHECK(stage_wait(args[2], 1));
+	CHECK(filled(args[1], BYTES, 1));
+	return 0;
+}
+
+/* What was swapped out comes back for all guests. */
+TEST_F(reclaim, swap_in_by_all_guests)
+{
+	struct stage *go = stage_new();
+	void *args[] = { self->stage, self->p, go };
+	pid_t pid[4];
+	int i;
+
+	ASSERT_NE(NULL, go);
+	for (i = 0; i < 4; i++)
+		pid[i] = child_run(verify_at_step_1, args);
+	EXPECT_TRUE(stage_wait(self->stage, 4));
+	ASSERT_EQ(0, madvise(self->p, BYTES, MADV_PAGEOUT));
+	EXPECT_GE(BYTES / PAGE_SZ / 8, resident(self->fd));
+	stage_set(go, 1);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, child_wait(pid[i]));
+}
+
+#define WRITERS	3
+#define COUNTED	MB(4)
+
+/* Counts in a word of its own of each page, up to value[0]. */
+static long count_in_pages(char *p, int nr, struct stage *stage)
+{
+	long *word, rounds = 0;
+	size_t i;
+
+	while (!__atomic_load_n(&stage->value[0], __ATOMIC_SEQ_CST)) {
+		for (i = 0; i < COUNTED; i += PAGE_SZ) {
+			word = (long *)(p + i) + 1 + nr;
+			if (*(volatile long *)word != rounds)
+				return -1;
+			*(volatile long *)word = rounds + 1;
+		}
+		rounds++;
+	}
+	for (i = 0; i < COUNTED; i += PAGE_SZ)
+		if (((long *)(p + i))[1 + nr] != rounds)
+			return -1;
+	return rounds;
+}
+
+/*
+ * A page that is unmapped for reclaim must be unmapped in all guests' TLBs
+ * before it is written out, or a guest's last writes are lost.
+ */
+TEST_F_TIMEOUT(reclaim, no_write_is_lost, 120)
+{
+	pid_t pid[WRITERS];
+	int i;
+
+	for (i = 0; i < WRITERS; i++) {
+		pid[i] = child_fork();
+		if (!pid[i])
+			_exit(count_in_pages(self->p, i, self->stage) <= 0);
+	}
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(0, madvise(self->p, COUNTED, MADV_PAGEOUT));
+	__atomic_store_n(&self->stage->value[0], 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < WRITERS; i++)
+		EXPECT_EQ(0, child_wait(pid[i]));
+}
+
+/* Objects as well, when nobody else maps the pages. */
+TEST_F(reclaim, pageout_of_object)
+{
+	char *plain = shared_anon(BYTES), *view;
+	int fd = object_open(self->root, plain, BYTES, 0);
+
+	ASSERT_LE(0, fd);
+	view = object_window(fd, RW, NULL);
+	ASSERT_NE(MAP_FAILED, view);
+	fill(view, BYTES, 1);
+	ASSERT_EQ(0, madvise(view, BYTES, MADV_PAGEOUT));
+	EXPECT_GE(BYTES / PAGE_SZ / 8, resident(fd));
+	EXPECT_TRUE(filled(plain, BYTES, 1));
+	EXPECT_TRUE(filled(view, BYTES, 1));
+	munmap(view, SLOT);
+	munmap(plain, BYTES);
+	close(fd);
+}
+
+static int overcommit_cgroup(void *arg)
+{
+	int root = *(int *)arg, fd, i;
+	char *p;
+
+	CHECK(!cgroup_enter(0));
+	fd = region_anon(root, MB(64));
+	CHECK(fd >= 0);
+	p = window(fd, SLOT, RW, NULL);
+	CHECK(p != MAP_FAILED);
+	for (i = 1; i < 4; i++) {
+		fill(p, MB(64), i);
+		CHECK(filled(p, MB(64), i));
+	}
+	CHECK(resident(fd) < MB(40) / PAGE_SZ);
+	return 0;
+}
+
+/* Pressure: a region twice as large as its cgroup may be goes through swap. */
+TEST_F_TIMEOUT(reclaim, pressure, 120)
+{
+	if (no_cgroup)
+		SKIP(return, "%s", no_cgroup);
+	ASSERT_EQ(0, cgroup_write(0, "memory.max", "33554432"));
+	EXPECT_EQ(0, child_wait(child_run(overcommit_cgroup, &self->root)));
+	EXPECT_EQ(0, cgroup_write(0, "memory.max", "max"));
+}
+
+/* A file on a disk: what windows write gets there, at the first fsync and on */
+TEST_F_TIMEOUT(reclaim, writeback, 60)
+{
+	char path[32], command[64], *back = shared_anon(MB(4)), *view;
+	int disk = loop_open(MB(64), O_RDWR, path, sizeof(path));
+	int file, direct, round;
+
+	if (disk < 0)
+		SKIP(return, "no loop device: %s", strerror(errno));
+	snprintf(command, sizeof(command), "mkfs.ext4 -q %s", path);
+	if (system(command))
+		SKIP(close(disk); return, "no mkfs.ext4");
+	if (mount(path, "/mnt", "ext4", 0, NULL))
+		SKIP(close(disk); return, "no ext4: %s", strerror(errno));
+	close(disk);
+	file = open("/mnt/file", O_RDWR | O_CREAT, 0600);
+	direct = open("/mnt/file", O_RDONLY | O_DIRECT);
+	ASSERT_LE(0, file);
+	ASSERT_LE(0, direct);
+	ASSERT_EQ(0, ftruncate(file, MB(4)));
+	ASSERT_EQ(0, create_mapping(self->fd, GB(1), MB(4), 0, RW, REGION_FLAGS,
+				    file));
+	view = self->p + GB(1);
+	for (round = 1; round < 10; round++) {
+		/* Each fsync takes write access away, in all guests. */
+		fill(view, MB(4), round);
+		ASSERT_EQ(0, fsync(file));
+		ASSERT_EQ((ssize_t)MB(4), pread(direct, back, MB(4), 0));
+		EXPECT_TRUE(filled(back, MB(4), round));
+		ASSERT_EQ(0, madvise(view, MB(4), MADV_PAGEOUT));
+		EXPECT_GE(MB(4) / PAGE_SZ / 8,
+			  resident(self->fd) - BYTES / PAGE_SZ);
+		EXPECT_TRUE(filled(view, MB(4), round));
+	}
+	ASSERT_EQ(0, unmap(self->fd, GB(1), MB(4)));
+	close(direct);
+	close(file);
+	EXPECT_EQ(0, umount2("/mnt", 0));
+	munmap(back, MB(4));
+}
+
+int main(int argc, char **argv)
+{
+	if (!mshare_missing()) {
+		no_cgroup = cgroups_get(1);
+		no_swap = swap_get(MB(256));
+	}
+	return test_harness_run(argc, argv);
+}

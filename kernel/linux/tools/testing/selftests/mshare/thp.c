@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Transparent huge pages in regions: one entry for 2 MB instead of a table of
+ * 512, split and put together beneath all windows at once.
+ */
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../kselftest_harness.h"
+#include "mshare_sys.h"
+#include "mshare_test.h"
+
+#define BYTES	MB(32)
+
+static const char *no_thp;
+
+FIXTURE(thp) {
+	struct mshare_env env;
+	int root;
+	int file;	/* a memfd of BYTES */
+	char *plain;	/* its mapping */
+	int fd;		/* its region, with huge pages */
+	char *view;	/* the object in a window of it */
+};
+
+FIXTURE_SETUP(thp)
+{
+	const char *why = mshare_missing();
+
+	if (!why)
+		why = no_thp;
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mshare_begin(&self->env));
+	self->root = self->env.root;
+	self->file = memfd(BYTES);
+	ASSERT_LE(0, self->file);
+	self->plain = mmap(NULL, BYTES, RW, MAP_SHARED, self->file, 0);
+	ASSERT_NE(MAP_FAILED, self->plain);
+	self->fd = object_open(self->root, self->plain, BYTES,
+			       MSHARE_OBJECT_HUGEPAGE);
+	ASSERT_LE(0, self->fd);
+	self->view = object_window(self->fd, RW, WINDOW_AT(0));
+	ASSERT_EQ(WINDOW_AT(0), self->view);
+}
+
+FIXTURE_TEARDOWN(thp)
+{
+	munmap(self->view, SLOT);
+	munmap(self->plain, BYTES);
+	close(self->fd);
+	close(self->file);
+	EXPECT_EQ(0, mshare_end(&self->env));
+}
+
+/* HUGEPAGE is told by STAT, of the region that was made with it. */
+TEST_F(thp, stat_tells)
+{
+	char *other = shared_anon(BYTES);
+	int fd = object_open(self->root, other, BYTES, 0);
+	struct mshare_stat st;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, region_stat(self->fd, &st));
+	EXPECT_EQ(MSHARE_STAT_OBJECT | MSHARE_STAT_HUGEPAGE, st.flags);
+	ASSERT_EQ(0, region_stat(fd, &st));
+	EXPECT_EQ(MSHARE_STAT_OBJECT, st.flags);
+	munmap(other, BYTES);
+	close(fd);
+}
+
+/* Where shmem_enabled says "advise", it is advice enough. */
+TEST_F(thp, huge_entries)
+{
+	long before = meminfo_settled("ShmemPmdMapped");
+	struct mshare_stat st;
+
+	fill(self->view, BYTES, 1);
+	ASSERT_EQ(0, region_stat(self->fd, &st));
+	EXPECT_EQ(BYTES / PAGE_SZ, st.resident_pages);
+	/* Not one table of 4 KB entries, were it only for memory's sake. */
+	EXPECT_GT(8 * PAGE_SZ, st.page_table_bytes);
+	EXPECT_LE(before + (long)(BYTES / 1024), meminfo("ShmemPmdMapped"));
+	EXPECT_TRUE(filled(self->plain, BYTES, 1));
+}
+
+/* A fault for each 2 MB, in the first process only. */
+TEST_F(thp, faults)
+{
+	long before;
+	pid_t pid;
+
+	touch(self->view, PAGE_SZ);
+	before = minor_faults();
+	touch(self->view, BYTES);
+	EXPECT_GE(before + (long)(BYTES / HUGE_SZ), minor_faults());
+	pid = child_fork();
+	if (!pid) {
+		minor_faults();
+		before = minor_faults();
+		touch(self->view, BYTES);
+		_exit(minor_faults() != before);
+	}
+	EXPECT_EQ(0, child_wait(pid));
+}
+
+/* A hole splits a huge page; the rest of it stays for everyone. */
+TEST_F(thp, split_by_hole)
+{
+	struct stage *stage = stage_new();
+	pid_t pid;
+
+	ASSERT_NE(NULL, stage);
+	fill(self->view, BYTES, 1);
+	pid = child_fork();
+	if (!pid) {
+		CHECK(filled(self->view, BYTES, 1));
+		stage_set(stage, 1);
+		CHECK(stage_wait(stage, 2));
+		CHECK(!self->view[PAGE_SZ]);
+		CHECK(self->view[0] == 1 && self->view[2 * PAGE_SZ] == 3);
+		self->view[PAGE_SZ] = 2;
+		CHECK(filled(self->view, BYTES, 1));
+		_exit(0);
+	}
+	EXPECT_TRUE(stage_wait(stage, 1));
+	EXPECT_EQ(0, fallocate(self->file, FALLOC_FL_PUNCH_HOLE |
+			       FALLOC_FL_KEEP_SIZE, PAGE_SZ, PAGE_SZ));
+	EXPECT_EQ(0, self->view[PAGE_SZ]);
+	stage_set(stage, 2);
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_TRUE(filled(self->view, BYTES, 1));
+}
+
+/* Regions by ioctl: UNMAP and MADV_PAGEOUT that end within a huge page. */
+TEST_F(thp, parts_of_huge_pages)
+{
+	fill(self->view, BYTES, 1);
+	EXPECT_EQ(0, madvise(self->view + MB(1), MB(2), MADV_PAGEOUT));
+	EXPECT_EQ(0, madvise(self->view + MB(5), PAGE_SZ, MADV_COLD));
+	EXPECT_TRUE(filled(self->view, BYTES, 1));
+}
+
+int main(int argc, char **argv)
+{
+	no_thp = knob_set("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+			  "advise");
+	return test_harness_run(argc, argv);
+}
