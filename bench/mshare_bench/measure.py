@@ -21,6 +21,7 @@ from .units import GB, MB, format_size
 
 # Everything, the data directory too, lies in memory: disks are not measured.
 SCRATCH = pathlib.Path("/dev/shm")
+WORKLOADS = (workloads.TOUCH_ALL, workloads.PGBENCH)
 BASE_PAGE = os.sysconf("SC_PAGESIZE")
 
 # Private memory of a backend, its kernel stack and its client, with room.
@@ -119,40 +120,45 @@ class Bench:
 
     def _run_config(self, config):
         """Both workloads under a configuration; an error ends it, not the others."""
-        done = len(self.runs)
         self.progress.say(f"configuration {config}")
+        runs = []
         try:
-            self._measure_config(config)
+            self._measure_config(config, runs)
         except BenchError as error:
-            order = (workloads.TOUCH_ALL, workloads.PGBENCH)
-            missing = order[min(len(self.runs) - done, len(order) - 1)]
-            log = self._keep_log(config) if error.log is None else error.log
-            self.errors.append({"config": config, "workload": missing,
-                                "error": str(error), "log": str(log)})
-            self.progress.say(f"NOT MEASURED: {config}, {missing}: {error}")
+            self._record(config, runs, error)
             with deferred():
                 self.server.destroy()
+        self.runs += runs
 
-    def _keep_log(self, config):
-        raw = self._raw(config)
-        raw.keep(self.server.log)
-        return raw.path(self.server.log.name)
+    def _record(self, config, runs, error):
+        """An error instead of a number, or of all if it came after the last."""
+        if len(runs) < len(WORKLOADS):
+            missing = WORKLOADS[len(runs)]
+        else:
+            missing = "stopping the server"
+            runs.clear()
+        log = error.log
+        if log in (None, self.server.log):
+            log = self._raw(config).keep(self.server.log)
+        self.errors.append({"config": config, "workload": missing,
+                            "error": str(error), "log": str(log)})
+        self.progress.say(f"NOT MEASURED: {config}, {missing}: {error}")
 
     def _raw(self, *names):
         return Raw(self.options.out / "raw" / "-".join(names))
 
-    def _measure_config(self, config):
+    def _measure_config(self, config, runs):
         with self.progress.step("waiting for page tables to settle"):
             baseline = procfs.settle_page_tables()
         with self._running(config) as monitor:
             shared = self._warm(monitor)
             connect = {}
-            for workload in (workloads.TOUCH_ALL, workloads.PGBENCH):
+            for workload in WORKLOADS:
                 run = self._measure(config, workload, monitor, baseline, shared)
                 # Connecting is measured once: nothing distinguishes the
                 # workloads before their first query.
                 connect = connect or {k: run[k] for k in run if k.startswith("connect")}
-                self.runs.append({**run, **connect})
+                runs.append({**run, **connect})
 
     @contextlib.contextmanager
     def _running(self, config):
@@ -170,7 +176,7 @@ class Bench:
             pids = procfs.children(self.server.pid)
             self.server.stop()
             left = wait_for_end(pids, 60)
-        self._keep_log(config)
+        raw.keep(self.server.log)
         if left:
             raise BenchError(f"{len(left)} processes outlived the server")
         self.server.check_log()
@@ -179,13 +185,14 @@ class Bench:
     def _check_redirect(self, config, region):
         """What is measured must be what it is called."""
         windows = redirect.windows(
-            (procfs.PROC / str(self.server.pid) / "maps").read_text())
+            (procfs.PROC / str(self.server.pid) / "maps").read_text(),
+            redirect.mount_device())
         if config == redirect.STOCK and (windows or region):
             raise BenchError("the stock server has an msharefs window; is the library "
                              "in /etc/ld.so.preload?", self.server.log)
         if config == redirect.MSHARE and not (windows and region):
             raise BenchError("the server under the preload library has no msharefs "
-                             "window; its log says why", self._keep_log(config))
+                             "window; its log says why", self.server.log)
 
     def _warm(self, monitor):
         """Data into shared buffers, all pages made; returns the memory's bytes."""

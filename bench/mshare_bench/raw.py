@@ -27,11 +27,12 @@ class Raw:
         with open(self.path(name), "a", encoding="utf-8") as file:
             file.write(text)
 
-    def keep(self, path, name=None):
-        """Copy a file of somebody else's, if it exists."""
-        path = pathlib.Path(path)
+    def keep(self, path):
+        """Copy a file of somebody else's, if it exists; returns where to."""
+        kept = self.path(path.name)
         if path.exists():
-            shutil.copyfile(path, self.path(name or path.name))
+            shutil.copyfile(path, kept)
+        return kept
 
     def write_processes(self, name, processes):
         """What each backend costs, as tab-separated values."""

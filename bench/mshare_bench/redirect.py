@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """The configurations: a server as it is, and one under the preload library."""
 
+import os
 import pathlib
 import subprocess
 
@@ -48,6 +49,18 @@ def environment(config, library):
     return {"LD_PRELOAD": str(library), "MSHARE_LOG": "info"}
 
 
-def windows(maps):
-    """Lines of /proc/PID/maps that are windows of msharefs."""
-    return [line for line in maps.splitlines() if FILESYSTEM in line]
+def mount_device():
+    """Device number of the mount as /proc/PID/maps shows it; None without one."""
+    if not mounted():
+        return None
+    device = MOUNT.stat().st_dev
+    return f"{os.major(device):02x}:{os.minor(device):02x}"
+
+
+def windows(maps, device):
+    """Lines of /proc/PID/maps that are windows, which carry the mount's device.
+
+    The name there is that of the object, and says nothing.
+    """
+    fields = [line.split(maxsplit=5) for line in maps.splitlines()]
+    return [f[0] for f in fields if f[3] == device]

@@ -41,7 +41,8 @@ _SETTINGS = {
 
 def find_crash(log):
     """The first line of a server log that tells of a crash, or None."""
-    match = re.search(r"^.*(PANIC:|was terminated by|exited with exit code"
+    # Background workers may well end with an exit code, at shutdown for example.
+    match = re.search(r"^.*(PANIC:|was terminated by|server process .* exited with"
                       r"|all server processes terminated).*$", log, re.MULTILINE)
     return match and match.group(0)
 

@@ -29,7 +29,7 @@ PARSERS = {
     "minor_faults": procfs.parse_minor_faults,
     "parent": procfs.parse_parent,
     "splat": kernel_log.find_splat,
-    "windows": redirect.windows,
+    "windows": lambda text: redirect.windows(text, "00:21"),
     "mounted": redirect.mounted,
     "acceleration": machine.acceleration,
     "processor": machine.processor,
