@@ -49,6 +49,18 @@ static const struct file_operations mshare_info_operations = {
 	.llseek	= noop_llseek,
 };
 
+/* Not even root changes what the kernel says. */
+static int mshare_info_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+			       struct iattr *attr)
+{
+	return -EPERM;
+}
+
+static const struct inode_operations mshare_info_inode_operations = {
+	.setattr	= mshare_info_setattr,
+	.getattr	= simple_getattr,
+};
+
 static bool mshare_is_info(const struct dentry *dentry)
 {
 	const struct inode *inode = d_inode(dentry);
@@ -334,6 +346,7 @@ static int mshare_fill_info(struct super_block *sb)
 	}
 	inode->i_ino = get_next_ino();
 	inode->i_mode = S_IFREG | 0444;
+	inode->i_op = &mshare_info_inode_operations;
 	inode->i_fop = &mshare_info_operations;
 	simple_inode_init_ts(inode);
 	d_add(dentry, inode);

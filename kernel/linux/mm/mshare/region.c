@@ -153,7 +153,8 @@ static int mshare_check_file(const struct mshare_mapping *map)
 		return -EACCES;
 	if ((map->prot & PROT_EXEC) && path_noexec(&file->f_path))
 		return -EPERM;
-	if (map->pgoff + (map->size >> PAGE_SHIFT) < map->pgoff)
+	if (map->size > inode->i_sb->s_maxbytes ||
+	    map->pgoff > (inode->i_sb->s_maxbytes - map->size) >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	if (is_file_hugepages(file) &&
 	    !IS_ALIGNED(map->offset | map->size | (map->pgoff << PAGE_SHIFT),
@@ -330,13 +331,17 @@ int mshare_region_populate(struct mshare_region *region, unsigned long offset,
 	return 0;
 }
 
-static unsigned long mshare_hugetlb_pages(const struct mm_struct *mm)
+/* Exact, where get_mm_rss() may be off by a batch for each CPU. */
+static unsigned long mshare_resident_pages(struct mm_struct *mm)
 {
+	unsigned long pages;
+
+	pages = percpu_counter_sum_positive(&mm->rss_stat[MM_FILEPAGES]) +
+		percpu_counter_sum_positive(&mm->rss_stat[MM_SHMEMPAGES]);
 #ifdef CONFIG_HUGETLB_PAGE
-	return atomic_long_read(&mm->hugetlb_usage);
-#else
-	return 0;
+	pages += atomic_long_read(&mm->hugetlb_usage);
 #endif
+	return pages;
 }
 
 static void mshare_stat_mm(struct mm_struct *mm, struct mshare_stat *st)
@@ -346,7 +351,7 @@ static void mshare_stat_mm(struct mm_struct *mm, struct mshare_stat *st)
 
 	mmap_read_lock(mm);
 	st->mapped_bytes = (u64)mm->total_vm << PAGE_SHIFT;
-	st->resident_pages = get_mm_rss(mm) + mshare_hugetlb_pages(mm);
+	st->resident_pages = mshare_resident_pages(mm);
 	st->page_table_bytes = mm_pgtables_bytes(mm);
 	vma = vma_next(&vmi);
 	st->page_size = vma ? vma_kernel_pagesize(vma) : 0;
