@@ -17,6 +17,7 @@ from .server import (DATABASE, MONITOR_DATABASE, SPARE_CONNECTIONS, Server,
                      wait_for_end)
 from .session import Session
 from .signals import deferred
+from .staging import Staged
 from .units import GB, MB, format_size
 
 # Everything, the data directory too, lies in memory: disks are not measured.
@@ -63,7 +64,8 @@ class Bench:
             stack.push(self._undo)
             self.kernel_log = KernelLog()
             stack.callback(self.kernel_log.close)
-            self._stage(pathlib.Path(scratch))
+            self.staged = Staged(self.places, pathlib.Path(scratch),
+                                 self.options.configs)
             self._make_cluster()
             for config in self.options.configs:
                 self._run_config(config)
@@ -88,18 +90,6 @@ class Bench:
             raise UsageError(f"{SCRATCH} has {format_size(free)} free, too little for "
                              "the data directory: mount it with a larger size")
 
-    def _stage(self, scratch):
-        """Copies of the libraries where the server's user can read them."""
-        self.preload = None
-        if redirect.MSHARE in self.options.configs:
-            self.preload = _copy(self.places.preload_library(),
-                                 scratch / "libmshare_preload.so")
-        extension = _copy(self.places.extension_library(), scratch / "pg_mshare.so")
-        script = self.places.extension_script().read_text()
-        # Run by psql and not by CREATE EXTENSION, as nothing is installed.
-        lines = [line for line in script.splitlines() if not line.startswith("\\echo")]
-        self.script = "\n".join(lines).replace("MODULE_PATHNAME", str(extension))
-
     def _make_cluster(self):
         scale = pgbench.scale_for(self.options.shared_buffers)
         with self.progress.step("initdb"):
@@ -110,7 +100,7 @@ class Bench:
                 session.script(f"CREATE DATABASE {DATABASE}")
             pgbench.load(self.server, scale)
             with contextlib.closing(Session(self.server, DATABASE)) as session:
-                session.script(f"CREATE EXTENSION pg_prewarm; {self.script}")
+                session.script(f"CREATE EXTENSION pg_prewarm; {self.staged.script}")
             self.server.stop()
 
     def _settings(self):
@@ -164,9 +154,8 @@ class Bench:
     def _running(self, config):
         """The server of a configuration, and a session for questions."""
         raw = self._raw(config)
-        env = redirect.environment(config, self.preload)
         with self.progress.step("starting the server"):
-            self.server.start(self._settings(), env)
+            self.server.start(self._settings(), self.staged.environment(config))
         with contextlib.closing(Session(self.server, DATABASE)) as monitor:
             raw.write("postmaster-maps.txt",
                       (procfs.PROC / str(self.server.pid) / "maps").read_text())
@@ -231,12 +220,6 @@ class Bench:
                 sample.region["links"] < self.options.clients):
             raise BenchError(f"only {sample.region['links']} processes use the region's "
                              "page tables", self.server.log)
-
-
-def _copy(source, target):
-    shutil.copyfile(source, target)
-    target.chmod(0o755)
-    return target
 
 
 def _row(config, workload, options, shared, baseline, sample, figures):
