@@ -16,8 +16,6 @@
 #include <linux/statfs.h>
 #include <linux/sysfs.h>
 
-#include <asm/mshare.h>
-
 #include "internal.h"
 
 #define MSHARE_INFO_NAME	"mshare_info"
@@ -120,9 +118,9 @@ static int mshare_fsync(struct file *file, loff_t start, loff_t end,
 
 	if (!size || start >= size)
 		return 0;
-	return mshare_for_each_object(region, start,
-				      min_t(loff_t, end, size - 1) + 1,
-				      mshare_fsync_object, datasync);
+	return mshare_walk_objects(region, start,
+				   min_t(loff_t, end, size - 1) + 1,
+				   mshare_fsync_object, datasync);
 }
 
 static void mshare_show_fdinfo(struct seq_file *m, struct file *file)
@@ -130,12 +128,11 @@ static void mshare_show_fdinfo(struct seq_file *m, struct file *file)
 	struct mshare_stat st = { .size = sizeof(st) };
 
 	mshare_region_stat(mshare_region(file_inode(file)), &st);
-	seq_printf(m, "mshare-region:\t%llu kB\n", st.region_bytes >> 10);
-	seq_printf(m, "mshare-mapped:\t%llu kB\n", st.mapped_bytes >> 10);
-	seq_printf(m, "mshare-resident:\t%llu kB\n",
-		   st.resident_pages << (PAGE_SHIFT - 10));
-	seq_printf(m, "mshare-pagetables:\t%llu kB\n",
-		   st.page_table_bytes >> 10);
+	seq_printf(m, "mshare-region-bytes:\t%llu\n", st.region_bytes);
+	seq_printf(m, "mshare-mapped-bytes:\t%llu\n", st.mapped_bytes);
+	seq_printf(m, "mshare-resident-pages:\t%llu\n", st.resident_pages);
+	seq_printf(m, "mshare-page-table-bytes:\t%llu\n",
+		   st.page_table_bytes);
 	seq_printf(m, "mshare-windows:\t%llu\n", st.windows);
 	seq_printf(m, "mshare-links:\t%llu\n", st.links);
 }

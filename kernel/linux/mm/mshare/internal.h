@@ -83,7 +83,7 @@ struct mshare_mapping {
 	vm_flags_t vm_flags;		/* VM_NORESERVE, VM_HUGEPAGE */
 };
 
-/* What mshare_for_each_object() calls, without any lock held. */
+/* What mshare_walk_objects() calls, without any lock held. */
 typedef int (*mshare_object_fn)(struct file *file, loff_t offset, loff_t len,
 				int arg);
 
@@ -111,8 +111,8 @@ int mshare_region_unmap(struct mshare_region *region, unsigned long offset,
 int mshare_region_populate(struct mshare_region *region, unsigned long offset,
 			   unsigned long size);
 void mshare_region_stat(struct mshare_region *region, struct mshare_stat *st);
-int mshare_for_each_object(struct mshare_region *region, unsigned long start,
-			   unsigned long end, mshare_object_fn fn, int arg);
+int mshare_walk_objects(struct mshare_region *region, unsigned long start,
+			unsigned long end, mshare_object_fn fn, int arg);
 
 /* ioctl.c */
 long mshare_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

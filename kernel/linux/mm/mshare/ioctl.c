@@ -204,8 +204,8 @@ int mshare_advise_objects(struct vm_area_struct *vma, unsigned long start,
 	start -= vma->vm_start;
 	end -= vma->vm_start;
 	mmap_read_unlock(mm);
-	err = mshare_for_each_object(mshare_region(file_inode(file)), start,
-				     end, fn, 0);
+	err = mshare_walk_objects(mshare_region(file_inode(file)), start, end,
+				  fn, 0);
 	fput(file);
 	mmap_read_lock(mm);
 	return err;

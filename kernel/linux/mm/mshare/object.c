@@ -150,9 +150,13 @@ static int mshare_fill_region(struct mshare_region *region,
 	int err;
 
 	inode->i_ino = get_next_ino();
-	inode->i_uid = current_fsuid();
-	inode->i_gid = current_fsgid();
-	mshare_init_region_inode(inode, 0600);
+	/*
+	 * Root's, and with no rights: by this ioctl alone one gets at it, which
+	 * looks at what the caller may do to the object.  Nobody may open it
+	 * again for more, through /proc/PID/fd.
+	 */
+	mshare_init_region_inode(inode, 0);
+	clear_nlink(inode);
 	region->stat_flags = MSHARE_STAT_OBJECT;
 	region->object_offset = target->offset;
 	if (region->key.writable)

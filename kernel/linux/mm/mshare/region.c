@@ -347,13 +347,12 @@ static unsigned long mshare_resident_pages(struct mm_struct *mm)
 static void mshare_stat_mm(struct mm_struct *mm, struct mshare_stat *st)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
 
 	mmap_read_lock(mm);
 	st->mapped_bytes = (u64)mm->total_vm << PAGE_SHIFT;
 	st->resident_pages = mshare_resident_pages(mm);
 	st->page_table_bytes = mm_pgtables_bytes(mm);
-	vma = vma_next(&vmi);
+	vma = find_vma(mm, 0);
 	st->page_size = vma ? vma_kernel_pagesize(vma) : 0;
 	mmap_read_unlock(mm);
 }
@@ -372,7 +371,7 @@ void mshare_region_stat(struct mshare_region *region, struct mshare_stat *st)
 }
 
 /**
- * mshare_for_each_object() - call a function for the objects under a range
+ * mshare_walk_objects() - call a function for the objects under a range
  * @region: the caller holds a reference
  * @start: offset in the region, in bytes
  * @end: offset in the region, in bytes, exclusive
@@ -382,8 +381,8 @@ void mshare_region_stat(struct mshare_region *region, struct mshare_stat *st)
  *
  * Return: 0, or what the first failing @fn returned.
  */
-int mshare_for_each_object(struct mshare_region *region, unsigned long start,
-			   unsigned long end, mshare_object_fn fn, int arg)
+int mshare_walk_objects(struct mshare_region *region, unsigned long start,
+			unsigned long end, mshare_object_fn fn, int arg)
 {
 	unsigned long addr = MSHARE_HOST_BASE + start;
 	int err = 0;
@@ -424,12 +423,13 @@ static void mshare_region_kill(struct mshare_region *region)
 {
 	struct mm_struct *mm = region->mm;
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 
 	mmap_write_lock(mm);
 	WRITE_ONCE(region->dead, true);
 	if (region->size &&
 	    do_munmap(mm, MSHARE_HOST_BASE, region->size, NULL)) {
+		vma_iter_init(&vmi, mm, 0);
 		for_each_vma(vmi, vma) {
 			vma_start_write(vma);
 			zap_page_range_single(vma, vma->vm_start,

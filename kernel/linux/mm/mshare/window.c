@@ -12,7 +12,6 @@
 #include <linux/pkeys.h>
 #include <linux/sched/mm.h>
 
-#include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
 #include "../internal.h"
@@ -214,6 +213,7 @@ void mshare_relink(struct mmu_gather *tlb, struct vm_area_struct *vma)
  */
 bool mshare_needs_flush(struct mm_struct *host)
 {
+	/* The change of the page tables before the look at the windows. */
 	smp_mb();
 	return atomic_long_read(&host->mshare_region->windows);
 }
@@ -377,6 +377,7 @@ vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 static void mshare_count_window(struct mshare_region *region)
 {
 	atomic_long_inc(&region->windows);
+	/* The window is seen before the CPU can see its page tables. */
 	smp_mb__after_atomic();
 }
 

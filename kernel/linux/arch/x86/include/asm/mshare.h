@@ -6,8 +6,8 @@
 #ifndef _ASM_X86_MSHARE_H
 #define _ASM_X86_MSHARE_H
 
-#include <asm/cpufeature.h>
-#include <asm/pgtable.h>
+#include <linux/cpufeature.h>
+#include <linux/pgtable.h>
 
 /* Xen PV pins the page tables of each process: it can share none of them. */
 static inline bool arch_mshare_available(void)
