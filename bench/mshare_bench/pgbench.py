@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """pgbench: the data, the script of the clients, and what it reports."""
 
+import contextlib
 import dataclasses
 import re
 import signal
@@ -12,6 +13,10 @@ from .units import GB, MB
 
 # Set by a client once it has read a row of every 2 MB of the table.
 CONVERGED = "mshare-bench converged"
+
+# The advisory lock that holds clients up until the last one has converged: they
+# would only slow it down, and none of what they do counts yet.
+BARRIER = 1
 
 # A fifth of each block is filled: the table is as large as ever, and is loaded
 # in a fifth of the time.  Page tables depend on blocks, not on rows.
@@ -34,6 +39,7 @@ _SCRIPT = f"""\
 SELECT count((SELECT abalance FROM pgbench_accounts WHERE aid = i)) \
 FROM generate_series(1, :rows, :step) AS i;
 SET application_name = '{CONVERGED}';
+SELECT pg_advisory_xact_lock_shared({BARRIER});
 \\set converge 0
 \\endif
 \\set aid random(1, :rows)
@@ -127,6 +133,18 @@ class Pgbench:
         if self.process.poll() is not None:
             raise BenchError("pgbench ended before its time, with exit status "
                              f"{self.process.returncode}", self.log)
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Keep all clients connected but silent, so that backends can be sampled.
+
+        Beside a thousand busy ones, reading /proc takes minutes.
+        """
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def finish(self):
         """End the run as if its time were over, and check how it ended.

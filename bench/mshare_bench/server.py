@@ -24,6 +24,8 @@ SPARE_CONNECTIONS = 20
 _SETTINGS = {
     "autovacuum": "off",
     "checkpoint_timeout": "1h",
+    # A thousand clients waiting for one lock is no deadlock.
+    "deadlock_timeout": "1h",
     "fsync": "off",
     "full_page_writes": "off",
     "huge_pages": "off",

@@ -6,14 +6,12 @@ behind a thousand busy backends for its share of the processor.
 """
 
 import contextlib
-import os
 import subprocess
 
 from . import commands
 from .errors import BenchError
 
 _END = "--end-of-answer--"
-_PRIORITY = -15
 
 
 class Session:
@@ -25,13 +23,8 @@ class Session:
              "-v", "ON_ERROR_STOP=1",
              "-d", server.conninfo(database, application_name="mshare-bench")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self._hurry(self.psql.pid)
-        self._hurry(self.value("SELECT pg_backend_pid()"))
-
-    @staticmethod
-    def _hurry(pid):
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, int(pid), _PRIORITY)
+        commands.prefer(self.psql.pid)
+        commands.prefer(int(self.value("SELECT pg_backend_pid()")))
 
     def rows(self, sql):
         """The answer to a query: a list of lists of strings."""

@@ -16,7 +16,7 @@ PGBENCH = "pgbench"
 # Stuck means: not one more client got there for so long.
 _STUCK_SECONDS = 300
 # pgbench's clients run for a moment before their throughput counts.
-_RAMP_SECONDS = 3
+_RAMP_SECONDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,15 +90,17 @@ def run_pgbench(server, monitor, options, table, progress, raw):
     with contextlib.ExitStack() as stack:
         with progress.step(f"connecting {options.clients} pgbench clients, "
                            "converging"):
+            monitor.value(f"SELECT pg_advisory_lock({pgbench.BARRIER})")
             run = pgbench.Pgbench(server, options.clients, os.cpu_count(), table, raw)
             stack.callback(run.close)
             pids = _wait_for_clients(monitor, options.clients, run)
+            monitor.value(f"SELECT pg_advisory_unlock({pgbench.BARRIER})")
         with progress.step("running pgbench"):
             time.sleep(_RAMP_SECONDS)
             start = time.time()
             time.sleep(options.seconds)
             end = time.time()
-        with progress.step("sampling"):
+        with progress.step("sampling"), run.paused():
             sample = take_sample(pids, monitor, raw)
             run.check()
             if _converged(monitor) != pids:

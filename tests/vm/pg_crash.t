@@ -38,13 +38,13 @@ from mshare_bench.staging import Staged  # noqa: E402
 from mshare_bench.units import KB, MB  # noqa: E402
 from mshare_bench.workloads import read_region  # noqa: E402
 
-CLIENTS = 20
-SETTINGS = {"shared_buffers": "512MB", "max_connections": CLIENTS + 20,
+CLIENTS = 12
+SETTINGS = {"shared_buffers": "256MB", "max_connections": CLIENTS + 20,
             # What was committed must be there after a crash.
             "synchronous_commit": "on"}
 
-# A leaked region would be at least its page tables, a megabyte for this much shared memory, and would
-# hold half a gigabyte of it.
+# A leaked region would be at least its page tables, half a megabyte for this much shared memory, and would
+# hold a quarter of a gigabyte of it.
 LEAKED_PAGE_TABLES = 384 * KB
 LEAKED_MEMORY = 64 * MB
 
