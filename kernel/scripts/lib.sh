@@ -129,6 +129,7 @@ source_key()
 		echo "$1"
 		list_new_files | grep -Ev "${2:-^$}" |
 			(cd "$kernel_dir/linux" 2>/dev/null && xargs -r -d '\n' sha256sum)
+		list_patches
 		list_patches |
 			(cd "$kernel_dir/patches" 2>/dev/null && xargs -r -d '\n' cat 2>/dev/null)
 	} | sha256sum | cut -c 1-64
