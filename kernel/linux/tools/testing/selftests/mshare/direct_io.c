@@ -198,17 +198,17 @@ static void ring_close(struct ring *r)
 	close(r->fd);
 }
 
-static uint32_t *ring_word(struct ring *r, uint32_t offset)
+static __u32 *ring_word(struct ring *r, __u32 offset)
 {
-	return (uint32_t *)(r->rings + offset);
+	return (__u32 *)(r->rings + offset);
 }
 
 /* The result of one READ_FIXED or WRITE_FIXED on buffer 0. */
 static int ring_rw(struct ring *r, int op, int fd, void *addr, unsigned int len)
 {
-	uint32_t *tail = ring_word(r, r->params.sq_off.tail);
-	uint32_t *head = ring_word(r, r->params.cq_off.head);
-	uint32_t mask = *ring_word(r, r->params.cq_off.ring_mask);
+	__u32 *tail = ring_word(r, r->params.sq_off.tail);
+	__u32 *head = ring_word(r, r->params.cq_off.head);
+	__u32 mask = *ring_word(r, r->params.cq_off.ring_mask);
 	struct io_uring_cqe *cqes = (void *)(r->rings + r->params.cq_off.cqes);
 	int result;
 

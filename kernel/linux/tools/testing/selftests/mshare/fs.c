@@ -360,7 +360,7 @@ TEST_F(fs, umount_frees_named_regions)
 	fill(p, MB(32), 1);
 	munmap(p, SLOT);
 	close(fd);
-	EXPECT_LE(before + 30 * 1024, meminfo("Shmem"));
+	EXPECT_LE(before + 30 * 1024, meminfo_value("Shmem"));
 	close(self->root);
 	EXPECT_EQ(0, umount2(MSHARE_MNT, 0));
 	EXPECT_GE(before + 4 * 1024, meminfo_settled("Shmem"));

@@ -182,14 +182,14 @@ TEST_F(futex, prot_none_window)
 /* Operations that write work where the window may write, present or not. */
 TEST_F(futex, kernel_writes_word)
 {
-	uint32_t *word = (uint32_t *)(self->p + 20 * PAGE_SZ);
+	__u32 *word = (__u32 *)(self->p + 20 * PAGE_SZ);
 
 	EXPECT_EQ(0, syscall(SYS_futex, self->p, FUTEX_WAKE_OP, 1, 1L, word,
 			     FUTEX_OP(FUTEX_OP_SET, 7, FUTEX_OP_CMP_EQ, 0)));
 	EXPECT_EQ(7U, *word);
 	word += PAGE_SZ / sizeof(*word);
 	EXPECT_EQ(0, futex(word, FUTEX_LOCK_PI, 0, 0));
-	EXPECT_EQ((uint32_t)getpid(), *word);
+	EXPECT_EQ((__u32)getpid(), *word);
 	EXPECT_EQ(0, futex(word, FUTEX_UNLOCK_PI, 0, 0));
 	EXPECT_EQ(0U, *word);
 }

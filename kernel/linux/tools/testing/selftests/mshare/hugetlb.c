@@ -43,8 +43,8 @@ FIXTURE_SETUP(hugetlb)
 	ASSERT_EQ(0, mshare_begin(&self->env));
 	ASSERT_EQ(0, unshare(CLONE_NEWIPC));
 	self->root = self->env.root;
-	self->free = meminfo("HugePages_Free");
-	self->reserved = meminfo("HugePages_Rsvd");
+	self->free = meminfo_value("HugePages_Free");
+	self->reserved = meminfo_value("HugePages_Rsvd");
 	self->fd = region_create(self->root, "r", SLOT);
 	ASSERT_LE(0, self->fd);
 	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
@@ -58,7 +58,7 @@ FIXTURE_TEARDOWN(hugetlb)
 	close(self->fd);
 	EXPECT_EQ(0, mshare_end(&self->env));
 	EXPECT_EQ(self->free, meminfo_settled("HugePages_Free"));
-	EXPECT_EQ(self->reserved, meminfo("HugePages_Rsvd"));
+	EXPECT_EQ(self->reserved, meminfo_value("HugePages_Rsvd"));
 }
 
 static unsigned int page_size(int fd)
@@ -75,17 +75,17 @@ TEST_F(hugetlb, anonymous)
 
 	ASSERT_EQ(0, create_mapping(self->fd, GB(1), 4 * HUGE_SZ, 0, RW,
 				    HUGE_FLAGS, -1));
-	EXPECT_EQ(self->reserved + 4, meminfo("HugePages_Rsvd"));
+	EXPECT_EQ(self->reserved + 4, meminfo_value("HugePages_Rsvd"));
 	EXPECT_EQ(HUGE_SZ, page_size(self->fd));
 	fill(self->p + GB(1), 4 * HUGE_SZ, 1);
 	EXPECT_TRUE(filled(self->p + GB(1), 4 * HUGE_SZ, 1));
-	EXPECT_EQ(self->free - 4, meminfo("HugePages_Free"));
+	EXPECT_EQ(self->free - 4, meminfo_value("HugePages_Free"));
 	ASSERT_EQ(0, region_stat(self->fd, &st));
 	EXPECT_EQ(4 * HUGE_SZ, st.mapped_bytes);
 	EXPECT_EQ(4 * HUGE_SZ / PAGE_SZ, st.resident_pages);
 	ASSERT_EQ(0, unmap(self->fd, GB(1), 4 * HUGE_SZ));
 	EXPECT_EQ(SIGSEGV, probe_load(self->p + GB(1)));
-	EXPECT_EQ(self->free, meminfo("HugePages_Free"));
+	EXPECT_EQ(self->free, meminfo_value("HugePages_Free"));
 }
 
 /* The size may be said. Sizes that do not exist are refused. */
@@ -122,7 +122,7 @@ TEST_F(hugetlb, beyond_pool)
 		EXPECT_ERRNO(ENOMEM,
 			     create_mapping(self->fd, 0, GB(64), 0, RW,
 					    HUGE_FLAGS, -1));
-	EXPECT_EQ(self->reserved, meminfo("HugePages_Rsvd"));
+	EXPECT_EQ(self->reserved, meminfo_value("HugePages_Rsvd"));
 }
 
 /* A memfd of huge pages is mapped like any other file. */
@@ -192,7 +192,7 @@ TEST_F(hugetlb, object)
 	fill(view, 4 * HUGE_SZ, 1);
 	EXPECT_TRUE(filled(plain, 4 * HUGE_SZ, 1));
 	/* One page for both: nothing was taken twice. */
-	EXPECT_EQ(self->free - 4, meminfo("HugePages_Free"));
+	EXPECT_EQ(self->free - 4, meminfo_value("HugePages_Free"));
 	munmap(plain, 4 * HUGE_SZ);
 	EXPECT_TRUE(filled(view, 4 * HUGE_SZ, 1));
 	munmap(view, SLOT);
@@ -276,7 +276,7 @@ TEST_F(hugetlb, owner_exit)
 
 	EXPECT_EQ(0, child_wait(child_run(owner, &self->root)));
 	EXPECT_EQ(self->free, meminfo_settled("HugePages_Free"));
-	EXPECT_EQ(self->reserved, meminfo("HugePages_Rsvd"));
+	EXPECT_EQ(self->reserved, meminfo_value("HugePages_Rsvd"));
 	fd = openat(self->root, "owned", O_RDWR);
 	EXPECT_ERRNO(EOWNERDEAD, create_mapping(fd, 0, HUGE_SZ, 0, RW,
 						HUGE_FLAGS, -1));

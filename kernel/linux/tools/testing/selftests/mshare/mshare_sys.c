@@ -90,18 +90,18 @@ const char *knob_set(const char *path, const char *value)
 
 const char *hugepages_get(long pages)
 {
-	long total = meminfo("HugePages_Total");
-	long free = meminfo("HugePages_Free") - meminfo("HugePages_Rsvd");
+	long total = meminfo_value("HugePages_Total");
+	long free = meminfo_value("HugePages_Free") - meminfo_value("HugePages_Rsvd");
 	char value[32];
 	const char *why;
 
-	if (total < 0 || meminfo("Hugepagesize") != HUGE_SZ / 1024)
+	if (total < 0 || meminfo_value("Hugepagesize") != HUGE_SZ / 1024)
 		return "no huge pages of 2 MB";
 	snprintf(value, sizeof(value), "%ld", total - free + pages);
 	why = knob_set("/proc/sys/vm/nr_hugepages", value);
 	if (why)
 		return why;
-	free = meminfo("HugePages_Free") - meminfo("HugePages_Rsvd");
+	free = meminfo_value("HugePages_Free") - meminfo_value("HugePages_Rsvd");
 	return free < pages ? "not enough memory for huge pages" : NULL;
 }
 
@@ -149,7 +149,7 @@ static void swap_put(void)
 static int write_swap_header(int fd, size_t bytes)
 {
 	static char page[PAGE_SZ];
-	uint32_t *info = (uint32_t *)(page + 1024);
+	__u32 *info = (__u32 *)(page + 1024);
 
 	info[0] = 1;
 	info[1] = bytes / PAGE_SZ - 1;
@@ -214,9 +214,11 @@ const char *cgroups_get(int count)
 {
 	char text[256];
 
-	if (unshare(CLONE_NEWNS) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", CGROUP_MNT, "cgroup2", 0, NULL))
+	/* Where it is mounted elsewhere, and here are version 1's: over them. */
+	if (access(CGROUP_MNT "/cgroup.controllers", F_OK) &&
+	    (unshare(CLONE_NEWNS) ||
+	     mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	     mount("none", CGROUP_MNT, "cgroup2", 0, NULL)))
 		return reason("mount of cgroup2");
 	if (file_read(CGROUP_MNT "/cgroup.controllers", text, sizeof(text)) <
 	    0 || !strstr(text, "memory"))

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "../kselftest.h"
 #include "mshare_test.h"
 
 static void sleep_ms(long ms)
@@ -87,7 +88,7 @@ static bool is_splat(const char *record)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(marks); i++)
 		if (strstr(record, marks[i]))
 			return true;
 	return false;
@@ -173,8 +174,8 @@ int region_anon(int root, size_t bytes)
 	return fd;
 }
 
-int create_mapping(int fd, uint64_t region_offset, uint64_t size,
-		   uint64_t offset, int prot, int flags, int file)
+int create_mapping(int fd, __u64 region_offset, __u64 size,
+		   __u64 offset, int prot, int flags, int file)
 {
 	struct mshare_create create = {
 		.region_offset = region_offset,
@@ -188,12 +189,12 @@ int create_mapping(int fd, uint64_t region_offset, uint64_t size,
 	return ioctl(fd, MSHAREFS_CREATE_MAPPING, &create);
 }
 
-int create_anon(int fd, uint64_t region_offset, uint64_t size)
+int create_anon(int fd, __u64 region_offset, __u64 size)
 {
 	return create_mapping(fd, region_offset, size, 0, RW, ANON_FLAGS, -1);
 }
 
-int unmap(int fd, uint64_t region_offset, uint64_t size)
+int unmap(int fd, __u64 region_offset, __u64 size)
 {
 	struct mshare_unmap range = {
 		.region_offset = region_offset,
@@ -217,8 +218,8 @@ int region_stat(int fd, struct mshare_stat *st)
 
 /* Objects */
 
-int object_open_at(int root, const void *addr, uint64_t size,
-		   const void *view_addr, uint32_t flags)
+int object_open_at(int root, const void *addr, __u64 size,
+		   const void *view_addr, __u32 flags)
 {
 	struct mshare_object object = {
 		.addr = (uintptr_t)addr,
@@ -230,7 +231,7 @@ int object_open_at(int root, const void *addr, uint64_t size,
 	return ioctl(root, MSHAREFS_OPEN_OBJECT, &object);
 }
 
-int object_open(int root, const void *addr, uint64_t size, uint32_t flags)
+int object_open(int root, const void *addr, __u64 size, __u32 flags)
 {
 	return object_open_at(root, addr, size, NULL, flags);
 }
@@ -281,7 +282,7 @@ static void probe_signals(struct sigaction *segv, struct sigaction *bus)
 
 enum probe { LOAD, STORE, CALL };
 
-static int probe(enum probe what, volatile void *addr, char value)
+static int probe(enum probe what, void *addr, char value)
 {
 	struct sigaction segv, bus;
 	int sig;
@@ -289,9 +290,9 @@ static int probe(enum probe what, volatile void *addr, char value)
 	probe_signals(&segv, &bus);
 	sig = sigsetjmp(probe_env, 1);
 	if (!sig && what == LOAD)
-		(void)*(volatile char *)addr;
+		load((char *)addr);
 	else if (!sig && what == STORE)
-		*(volatile char *)addr = value;
+		store((char *)addr, value);
 	else if (!sig)
 		((void (*)(void))(uintptr_t)addr)();
 	sigaction(SIGSEGV, &segv, NULL);
@@ -299,12 +300,12 @@ static int probe(enum probe what, volatile void *addr, char value)
 	return sig;
 }
 
-int probe_load(const volatile void *addr)
+int probe_load(const void *addr)
 {
-	return probe(LOAD, (volatile void *)addr, 0);
+	return probe(LOAD, (void *)addr, 0);
 }
 
-int probe_store(volatile void *addr, char value)
+int probe_store(void *addr, char value)
 {
 	return probe(STORE, addr, value);
 }
@@ -413,12 +414,12 @@ bool filled(const char *p, size_t bytes, char value)
 	return true;
 }
 
-void touch(const volatile char *p, size_t bytes)
+void touch(const char *p, size_t bytes)
 {
 	size_t i;
 
 	for (i = 0; i < bytes; i += PAGE_SZ)
-		(void)p[i];
+		load(&p[i]);
 }
 
 /* Oracles */
@@ -453,20 +454,20 @@ long status_kb(pid_t pid, const char *key)
 	return value_in(pid ? path : "/proc/self/status", key);
 }
 
-long meminfo(const char *key)
+long meminfo_value(const char *key)
 {
 	return value_in("/proc/meminfo", key);
 }
 
 long meminfo_settled(const char *key)
 {
-	long last = -1, now = meminfo(key);
+	long last = -1, now = meminfo_value(key);
 	int calm = 0, tries;
 
 	for (tries = 0; calm < 3 && tries < 50; tries++) {
 		sleep_ms(100);
 		last = now;
-		now = meminfo(key);
+		now = meminfo_value(key);
 		calm = now == last ? calm + 1 : 0;
 	}
 	return now;

@@ -85,18 +85,18 @@ int mshare_mount(const char *options);
 int region_create(int root, const char *name, size_t size);
 /* A region of one slot without a name, with @bytes of memory at its start. */
 int region_anon(int root, size_t bytes);
-int create_mapping(int fd, uint64_t region_offset, uint64_t size,
-		   uint64_t offset, int prot, int flags, int file);
-int create_anon(int fd, uint64_t region_offset, uint64_t size);
-int unmap(int fd, uint64_t region_offset, uint64_t size);
+int create_mapping(int fd, __u64 region_offset, __u64 size,
+		   __u64 offset, int prot, int flags, int file);
+int create_anon(int fd, __u64 region_offset, __u64 size);
+int unmap(int fd, __u64 region_offset, __u64 size);
 /* @at NULL: where the kernel likes. MAP_FAILED or the address. */
 char *window(int fd, size_t size, int prot, void *at);
 int region_stat(int fd, struct mshare_stat *st);
 
 /* MSHAREFS_OPEN_OBJECT */
-int object_open(int root, const void *addr, uint64_t size, uint32_t flags);
-int object_open_at(int root, const void *addr, uint64_t size,
-		   const void *view_addr, uint32_t flags);
+int object_open(int root, const void *addr, __u64 size, __u32 flags);
+int object_open_at(int root, const void *addr, __u64 size,
+		   const void *view_addr, __u32 flags);
 /* A window of object region @fd: the address of the object in it. */
 char *object_window(int fd, int prot, void *at);
 /* Shared memory to make objects of. */
@@ -104,8 +104,8 @@ char *shared_anon(size_t bytes);
 int memfd(size_t bytes);
 
 /* 0, or the signal that the access got. */
-int probe_load(const volatile void *addr);
-int probe_store(volatile void *addr, char value);
+int probe_load(const void *addr);
+int probe_store(void *addr, char value);
 int probe_call(void *addr);
 
 /* A child that is killed when its parent dies. */
@@ -134,11 +134,15 @@ bool stage_wait(struct stage *s, int step);
 void fill(char *p, size_t bytes, char value);
 bool filled(const char *p, size_t bytes, char value);
 /* Reads one byte in each page. */
-void touch(const volatile char *p, size_t bytes);
+void touch(const char *p, size_t bytes);
+
+/* An access that the compiler neither leaves out nor repeats. */
+#define load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
+#define store(p, value)	__atomic_store_n(p, value, __ATOMIC_RELAXED)
 
 /* Oracles. kB of a line, or -1. */
 long status_kb(pid_t pid, const char *key);
-long meminfo(const char *key);
+long meminfo_value(const char *key);
 /* The same when it has stopped changing: page tables are freed late. */
 long meminfo_settled(const char *key);
 long minor_faults(void);

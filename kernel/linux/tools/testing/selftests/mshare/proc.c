@@ -34,10 +34,10 @@ struct pm_scan_arg {
 };
 
 #define PAGEMAP_SCAN		_IOWR('f', 16, struct pm_scan_arg)
-#define PM_SCAN_WP_MATCHING	(1 << 0)
-#define PM_SCAN_CHECK_WPASYNC	(1 << 1)
-#define PAGE_IS_PRESENT		(1 << 3)
-#define PAGE_IS_WRITTEN		(1 << 1)
+#define PM_SCAN_WP_MATCHING	0x01
+#define PM_SCAN_CHECK_WPASYNC	0x02
+#define PAGE_IS_PRESENT		0x08
+#define PAGE_IS_WRITTEN		0x02
 #endif
 
 FIXTURE(proc) {
@@ -105,7 +105,7 @@ static bool smaps_line(const char *p, const char *key, char *value)
 	}
 	fclose(f);
 	if (found)
-		strcpy(value, line + len + 1);
+		memcpy(value, line + len + 1, strlen(line + len + 1) + 1);
 	return found;
 }
 
@@ -206,7 +206,7 @@ TEST_F(proc, status)
 /* pagemap of a window, also for long ranges of nothing. */
 TEST_F(proc, pagemap)
 {
-	uint64_t entries[256];
+	__u64 entries[256];
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	off_t at = (uintptr_t)self->p / PAGE_SZ * 8;
 
@@ -222,8 +222,8 @@ TEST_F(proc, pagemap)
 	close(fd);
 }
 
-static long pagemap_scan(int fd, char *p, size_t size, uint64_t flags,
-			 uint64_t mask)
+static long pagemap_scan(int fd, char *p, size_t size, __u64 flags,
+			 __u64 mask)
 {
 	struct page_region found[16];
 	struct pm_scan_arg arg = {

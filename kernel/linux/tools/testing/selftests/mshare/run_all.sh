@@ -51,6 +51,7 @@ state()
 run_program()
 {
 	local nr=$1 program=$2 log=$logdir/$2.log before after status ok notok skip
+	local start=$SECONDS counts
 
 	before=$(state)
 	(cd "$dir" && exec timeout --kill-after=10 "$timeout" "./$program") \
@@ -76,13 +77,14 @@ run_program()
 		failed=$((failed + 1))
 	fi
 
+	counts="$((ok - skip)) passed, $notok failed, $skip skipped in $((SECONDS - start)) s"
 	if [ "$status" != 0 ]; then
-		echo "not ok $nr $program # $((ok - skip)) passed, $notok failed, $skip skipped"
+		echo "not ok $nr $program # $counts"
 		grep -v -e '^ok ' -e '^#  RUN  ' -e '^#  *OK  ' "$log" | sed 's/^/  /'
 	elif [ "$ok" = "$skip" ]; then
 		echo "ok $nr $program # SKIP $(sed -n 's/^ok .* # SKIP //p' "$log" | sort -u | head -n 1)"
 	else
-		echo "ok $nr $program # $((ok - skip)) passed, $skip skipped"
+		echo "ok $nr $program # $counts"
 		sed -n 's/^ok [0-9]* \(.* # SKIP .*\)/  # \1/p' "$log"
 	fi
 }

@@ -290,7 +290,7 @@ TEST_F(share, page_tables_are_freed)
 	p = window(fd, SLOT, RW, NULL);
 	ASSERT_NE(MAP_FAILED, p);
 	fill(p, SHARED, 1);
-	with = meminfo("PageTables");
+	with = meminfo_value("PageTables");
 	munmap(p, SLOT);
 	close(fd);
 	EXPECT_LE(before + TABLES_KB - 64, with);

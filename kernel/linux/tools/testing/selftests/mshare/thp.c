@@ -81,7 +81,7 @@ TEST_F(thp, huge_entries)
 	EXPECT_EQ(BYTES / PAGE_SZ, st.resident_pages);
 	/* Not one table of 4 KB entries, were it only for memory's sake. */
 	EXPECT_GT(8 * PAGE_SZ, st.page_table_bytes);
-	EXPECT_LE(before + (long)(BYTES / 1024), meminfo("ShmemPmdMapped"));
+	EXPECT_LE(before + (long)(BYTES / 1024), meminfo_value("ShmemPmdMapped"));
 	EXPECT_TRUE(filled(self->plain, BYTES, 1));
 }
 

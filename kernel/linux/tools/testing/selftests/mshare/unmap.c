@@ -163,12 +163,12 @@ TEST_F(unmap, frees_pages_and_page_tables)
 }
 
 /* Reads the first byte of the window until that kills it. */
-static int reader(struct stage *stage, const volatile char *p)
+static int reader(struct stage *stage, const char *p)
 {
 	touch(p, PAGE_SZ);
 	stage_add(stage);
 	for (;;)
-		(void)*p;
+		load(p);
 	return 0;
 }
 
@@ -197,13 +197,11 @@ TEST_F(unmap, at_once_in_all_processes)
 /* Sees 1, reads on until value[1] is set, and then has to see 2. */
 static int watcher(struct stage *stage, char *p)
 {
-	volatile char *byte = p;
-
-	CHECK(*byte == 1);
+	CHECK(load(p) == 1);
 	stage_add(stage);
 	while (!__atomic_load_n(&stage->value[1], __ATOMIC_SEQ_CST))
-		(void)*byte;
-	CHECK(*byte == 2);
+		load(p);
+	CHECK(load(p) == 2);
 	return 0;
 }
 
