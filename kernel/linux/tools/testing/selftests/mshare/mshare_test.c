@@ -265,7 +265,7 @@ int memfd(size_t bytes)
 
 /* Probes: longjmp out of the fault that an access gets */
 
-static sigjmp_buf probe_env;
+static __thread sigjmp_buf probe_env;
 
 static void probe_handler(int sig)
 {

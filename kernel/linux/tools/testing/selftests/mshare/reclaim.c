@@ -175,6 +175,28 @@ TEST_F_TIMEOUT(reclaim, no_write_is_lost, 120)
 		EXPECT_EQ(0, child_wait(pid[i]));
 }
 
+/* The same when pages are moved elsewhere, for compaction. */
+TEST_F_TIMEOUT(reclaim, no_write_is_lost_by_compaction, 120)
+{
+	time_t end = time(NULL) + 5;
+	pid_t pid[WRITERS];
+	int i, compact = open("/proc/sys/vm/compact_memory", O_WRONLY);
+
+	if (compact < 0)
+		SKIP(return, "no compaction");
+	for (i = 0; i < WRITERS; i++) {
+		pid[i] = child_fork();
+		if (!pid[i])
+			_exit(count_in_pages(self->p, i, self->stage) <= 0);
+	}
+	while (time(NULL) < end)
+		EXPECT_EQ(1, pwrite(compact, "1", 1, 0));
+	__atomic_store_n(&self->stage->value[0], 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < WRITERS; i++)
+		EXPECT_EQ(0, child_wait(pid[i]));
+	close(compact);
+}
+
 /* Objects as well, when nobody else maps the pages. */
 TEST_F(reclaim, pageout_of_object)
 {

@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
 #include "../kselftest_harness.h"
 #include "mshare_sys.h"
 #include "mshare_test.h"
@@ -133,7 +137,87 @@ TEST_F(thp, split_by_hole)
 	EXPECT_TRUE(filled(self->view, BYTES, 1));
 }
 
-/* Regions by ioctl: UNMAP and MADV_PAGEOUT that end within a huge page. */
+#define COUNTED	MB(4)
+
+/* Counts in each page, in a word of its own, until value[0] is set. */
+static int count_in_pages(char *p, int nr, struct stage *stage)
+{
+	long *word, rounds = 0;
+	size_t i;
+
+	stage_add(stage);
+	while (!__atomic_load_n(&stage->value[0], __ATOMIC_SEQ_CST)) {
+		for (i = 0; i < COUNTED; i += PAGE_SZ) {
+			word = (long *)(p + i) + 1 + nr;
+			CHECK(load(word) == rounds);
+			store(word, rounds + 1);
+		}
+		rounds++;
+		usleep(1000);
+	}
+	return 0;
+}
+
+/* It fails with EAGAIN while somebody is in the middle of a fault. */
+static int collapse(char *p, size_t bytes)
+{
+	int tries, ret = -1;
+
+	for (tries = 0; ret && tries < 500; tries++) {
+		ret = madvise(p, bytes, MADV_COLLAPSE);
+		if (ret && errno != EAGAIN)
+			break;
+		usleep(2000);
+	}
+	return ret;
+}
+
+/*
+ * Small pages are put together to huge ones beneath processes that write: the
+ * tables that become free must have left all guests' TLBs.
+ */
+TEST_F_TIMEOUT(thp, collapse_beneath_writers, 120)
+{
+	char *small = mmap(WINDOW_AT(30), COUNTED, RW, MAP_SHARED |
+			   MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	int i, fd = object_open(self->root, small, COUNTED, 0);
+	struct mshare_stat before, after;
+	struct stage *stage = stage_new();
+	pid_t pid[3];
+	char *view;
+
+	ASSERT_LE(0, fd);
+	ASSERT_NE(NULL, stage);
+	view = object_window(fd, RW, NULL);
+	ASSERT_NE(MAP_FAILED, view);
+	fill(view, COUNTED, 1);
+	/* The caller of MADV_COLLAPSE must have the pages mapped. */
+	touch(small, COUNTED);
+	ASSERT_EQ(0, region_stat(fd, &before));
+	for (i = 0; i < 3; i++) {
+		pid[i] = child_fork();
+		if (!pid[i])
+			_exit(count_in_pages(view, i, stage));
+	}
+	EXPECT_TRUE(stage_wait(stage, 3));
+	usleep(100 * 1000);
+	EXPECT_EQ(0, collapse(small, COUNTED))
+		TH_LOG("MADV_COLLAPSE: %s", strerror(errno));
+	usleep(500 * 1000);
+	__atomic_store_n(&stage->value[0], 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, child_wait(pid[i]));
+	EXPECT_TRUE(filled(small, COUNTED, 1));
+	EXPECT_TRUE(filled(view, COUNTED, 1));
+	/* The region's tables of small pages went with it. */
+	ASSERT_EQ(0, region_stat(fd, &after));
+	EXPECT_GT(before.page_table_bytes, after.page_table_bytes);
+	munmap(view, SLOT);
+	munmap(small, COUNTED);
+	close(fd);
+}
+
+/* Advice that begins or ends within a huge page. */
 TEST_F(thp, parts_of_huge_pages)
 {
 	fill(self->view, BYTES, 1);

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocations that fail, one after the other, in every call of the ABI: each
+ * call says ENOMEM or does its work, and leaves nothing half done.  Needs
+ * CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and their debugfs files.
+ */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+#include "../kselftest_harness.h"
+#include "mshare_sys.h"
+#include "mshare_test.h"
+
+#define DEBUGFS	"/sys/kernel/debug"
+#define BYTES	MB(4)
+
+static const char *no_injection;
+
+FIXTURE(faultinj) {
+	struct mshare_env env;
+	int root;
+	int nth;	/* /proc/self/fail-nth */
+};
+
+FIXTURE_SETUP(faultinj)
+{
+	const char *why = mshare_missing();
+
+	if (!why)
+		why = no_injection;
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mshare_begin(&self->env));
+	self->root = self->env.root;
+	self->nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->nth);
+}
+
+FIXTURE_TEARDOWN(faultinj)
+{
+	close(self->nth);
+	EXPECT_EQ(0, mshare_end(&self->env));
+}
+
+static void fail_nth(int fd, int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	CHECK(pwrite(fd, text, len, 0) == len);
+}
+
+/* True when the allocation that was to fail has been reached. */
+static bool failed_one(int fd)
+{
+	char text[16] = "";
+
+	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	fail_nth(fd, 0);
+	return atoi(text) == 0;
+}
+
+/* Regions, from their creation to their use. */
+static void use_region(int nth, int root, int n, bool *injected)
+{
+	int fd = -1, ret = -1;
+	char *p = MAP_FAILED;
+
+	fail_nth(nth, n);
+	fd = region_create(root, "r", SLOT);
+	if (fd >= 0)
+		ret = create_anon(fd, 0, BYTES);
+	if (!ret)
+		p = window(fd, SLOT, RW, WINDOW_AT(0));
+	if (p != MAP_FAILED)
+		madvise(p, BYTES, MADV_POPULATE_WRITE);
+	*injected = failed_one(nth);
+
+	if (p != MAP_FAILED) {
+		fill(p, BYTES, 1);
+		CHECK(filled(p, BYTES, 1));
+		fail_nth(nth, n);
+		ret = unmap(fd, PAGE_SZ, PAGE_SZ);
+		*injected |= failed_one(nth);
+		CHECK(!ret == (probe_load(p + PAGE_SZ) == SIGSEGV));
+		CHECK(!munmap(p, SLOT));
+	}
+	if (fd >= 0)
+		close(fd);
+	unlinkat(root, "r", 0);
+}
+
+/* create, ftruncate, CREATE_MAPPING, mmap, faults, UNMAP */
+TEST_F_TIMEOUT(faultinj, region, 180)
+{
+	bool injected = true;
+	int n;
+
+	for (n = 1; injected && n < 2000; n++)
+		use_region(self->nth, self->root, n, &injected);
+	EXPECT_FALSE(injected);
+	EXPECT_LT(10, n);
+}
+
+static void use_object(int nth, int root, int n, bool *injected)
+{
+	char *plain = shared_anon(BYTES), *view = MAP_FAILED;
+	int fd;
+
+	CHECK(plain != MAP_FAILED);
+	fail_nth(nth, n);
+	fd = object_open(root, plain, BYTES, MSHARE_OBJECT_POPULATE);
+	if (fd >= 0)
+		view = object_window(fd, RW, NULL);
+	*injected = failed_one(nth);
+	if (view != MAP_FAILED) {
+		fill(view, BYTES, 1);
+		CHECK(filled(plain, BYTES, 1));
+		CHECK(!munmap(view, SLOT));
+	}
+	if (fd >= 0)
+		close(fd);
+	CHECK(!munmap(plain, BYTES));
+	/* Whatever has failed: the object can be had, and is a new one. */
+	plain = shared_anon(BYTES);
+	fd = object_open_at(root, plain, BYTES, WINDOW_AT(0) + GB(2), 0);
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK(!munmap(plain, BYTES));
+}
+
+/* MSHAREFS_OPEN_OBJECT */
+TEST_F_TIMEOUT(faultinj, object, 180)
+{
+	bool injected = true;
+	int n;
+
+	for (n = 1; injected && n < 4000; n++)
+		use_object(self->nth, self->root, n, &injected);
+	EXPECT_FALSE(injected);
+	EXPECT_LT(10, n);
+}
+
+/* fork of a process with windows: both have them, or there is no child. */
+TEST_F_TIMEOUT(faultinj, fork, 240)
+{
+	int n, region = region_anon(self->root, BYTES);
+	char *p = window(region, SLOT, RW, WINDOW_AT(0));
+	struct mshare_stat st;
+	bool injected = true;
+	pid_t pid;
+
+	ASSERT_EQ(WINDOW_AT(0), p);
+	fill(p, BYTES, 1);
+	for (n = 1; injected && n < 2000; n++) {
+		fail_nth(self->nth, n);
+		pid = fork();
+		if (!pid)
+			_exit(!filled(p, BYTES, 1));
+		injected = failed_one(self->nth);
+		if (pid > 0)
+			EXPECT_EQ(0, child_wait(pid));
+		ASSERT_EQ(0, region_stat(region, &st));
+		EXPECT_EQ(1UL, st.windows);
+		EXPECT_EQ(1UL, st.links);
+	}
+	EXPECT_FALSE(injected);
+	EXPECT_TRUE(filled(p, BYTES, 1));
+	munmap(p, SLOT);
+	close(region);
+}
+
+/* mount: an error, or a filesystem that can be unmounted again. */
+TEST_F_TIMEOUT(faultinj, mount, 120)
+{
+	bool injected = true;
+	int n, ret;
+
+	for (n = 1; injected && n < 2000; n++) {
+		fail_nth(self->nth, n);
+		ret = mshare_mount("mode=0700");
+		injected = failed_one(self->nth);
+		if (!ret)
+			EXPECT_EQ(0, umount2(MSHARE_MNT, 0));
+	}
+	EXPECT_FALSE(injected);
+}
+
+static const char *injection_get(void)
+{
+	static const char * const knobs[][2] = {
+		{ DEBUGFS "/failslab/ignore-gfp-wait", "N" },
+		{ DEBUGFS "/failslab/verbose", "0" },
+		{ DEBUGFS "/fail_page_alloc/ignore-gfp-wait", "N" },
+		{ DEBUGFS "/fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ DEBUGFS "/fail_page_alloc/min-order", "0" },
+		{ DEBUGFS "/fail_page_alloc/verbose", "0" },
+	};
+	const char *why = NULL;
+	unsigned int i;
+
+	if (access("/proc/self/fail-nth", F_OK))
+		return "no /proc/self/fail-nth: CONFIG_FAULT_INJECTION";
+	if (access(DEBUGFS "/failslab", F_OK) &&
+	    (unshare(CLONE_NEWNS) ||
+	     mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	     mount("none", DEBUGFS, "debugfs", 0, NULL)))
+		return "debugfs cannot be mounted";
+	for (i = 0; !why && i < ARRAY_SIZE(knobs); i++)
+		why = knob_set(knobs[i][0], knobs[i][1]);
+	return why;
+}
+
+int main(int argc, char **argv)
+{
+	if (!mshare_missing())
+		no_injection = injection_get();
+	return test_harness_run(argc, argv);
+}
