@@ -194,6 +194,41 @@ TEST_F(create, other_flags)
 	EXPECT_EQ(0UL, mapped_bytes(self->fd));
 }
 
+/* MAP_HUGETLB is for anonymous memory: a file brings its own page size. */
+TEST_F(create, hugetlb_flag_with_file)
+{
+	int file = memfd(MB(2));
+
+	ASSERT_LE(0, file);
+	EXPECT_ERRNO(EINVAL, create_mapping(self->fd, 0, MB(2), 0, RW,
+					    REGION_FLAGS | MAP_HUGETLB, file));
+	EXPECT_EQ(0UL, mapped_bytes(self->fd));
+	close(file);
+}
+
+/* A file must be a regular one: no directory, device, pipe or socket. */
+TEST_F(create, other_files)
+{
+	static const char * const names[] = { "/", "/dev/zero", "/dev/null" };
+	int pipes[2], file;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		file = open(names[i], i ? O_RDWR : O_RDONLY);
+		ASSERT_LE(0, file);
+		EXPECT_EQ(-1, create_mapping(self->fd, 0, PAGE_SZ, 0,
+					     PROT_READ, REGION_FLAGS, file))
+			TH_LOG("%s was taken", names[i]);
+		close(file);
+	}
+	ASSERT_EQ(0, pipe(pipes));
+	EXPECT_EQ(-1, create_mapping(self->fd, 0, PAGE_SZ, 0, PROT_READ,
+				     REGION_FLAGS, pipes[0]));
+	EXPECT_EQ(0UL, mapped_bytes(self->fd));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 /* The range must be of whole pages, not empty, inside the region. */
 TEST_F(create, ranges)
 {

@@ -169,6 +169,8 @@ TEST_F(proc, vm_flags)
 	ASSERT_TRUE(smaps_line(self->p, "VmFlags", value));
 	EXPECT_EQ(NULL, strstr(value, "??"))
 		TH_LOG("%s", value);
+	EXPECT_NE(NULL, strstr(value, " mw"))
+		TH_LOG("%s", value);
 	EXPECT_NE(NULL, strstr(value, " sh "))
 		TH_LOG("%s", value);
 }
