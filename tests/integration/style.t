@@ -30,7 +30,7 @@ mapfile -t python < <({ with_first_line '^#!.*python3'; printf '%s\n' "${files[@
 mapfile -t manuals < <(printf '%s\n' "${files[@]}" | grep -E '\.[1-8]$')
 
 # No comment can be put into these: formats without one, other programs' words, stored output.
-no_comment='\.(json|svg|png|out|html|control)$|^LICENSES/|^bench/(regress|results)/|^kernel/patches/|^pgext/(expected|sql)/|/\.gitkeep$'
+no_comment='\.(json|svg|png|out|html|control)$|^LICENSES/|^bench/(regress|results)/|^kernel/patches/|/selftests/mshare/(config|settings)$|^pgext/(expected|sql)/|/\.gitkeep$'
 
 licences() {
 	local file wanted status=0
