@@ -65,6 +65,7 @@ struct mshare_region {
 	unsigned long size;		/* 0 until set, then never changes */
 	unsigned long object_offset;	/* object regions: where the object is */
 	struct mshare_key key;		/* object regions */
+	struct file *object;		/* object regions: pins key.inode */
 	struct mem_cgroup *memcg;	/* owned regions: who pays, or NULL */
 	struct hlist_node owned;	/* in signal_struct, mshare_owner_lock */
 	unsigned int stat_flags;	/* MSHARE_STAT_* that do not change */

@@ -132,8 +132,9 @@ static unsigned long mshare_key_hash(const struct mshare_key *key)
 }
 
 /*
- * Map the object into its new region.  The host vma keeps the object's file,
- * and with it the inode of the key, for as long as the region lives.
+ * Map the object into its new region.  The region keeps the object's file, and
+ * with it the inode of the key, for as long as it lives: the host vma may have
+ * another file (that under an overlay).
  */
 static int mshare_fill_region(struct mshare_region *region,
 			      const struct mshare_target *target)
@@ -157,6 +158,7 @@ static int mshare_fill_region(struct mshare_region *region,
 	 */
 	mshare_init_region_inode(inode, 0);
 	clear_nlink(inode);
+	region->object = get_file(target->file);
 	region->stat_flags = MSHARE_STAT_OBJECT;
 	region->object_offset = target->offset;
 	if (region->key.writable)

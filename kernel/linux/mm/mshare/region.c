@@ -87,6 +87,8 @@ void mshare_region_destroy(struct mshare_region *region)
 		mshare_free_slots(region);
 		mmdrop(mm);
 	}
+	if (region->object)
+		fput(region->object);
 	mem_cgroup_put(region->memcg);
 }
 
@@ -193,9 +195,12 @@ static int mshare_insert_vma(struct mm_struct *mm, unsigned long addr,
 	err = mmap_file(map->file, vma);
 	if (err)
 		goto out_put_file;
-	/* Device memory: its driver counts on the process that maps it. */
+	/*
+	 * Device memory: its driver counts on the process that maps it.
+	 * Secret memory: locked, and for the eyes of that process only.
+	 */
 	err = -ENODEV;
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_LOCKED))
 		goto out_close;
 	err = vma_link(mm, vma);
 	if (err)
