@@ -56,7 +56,7 @@ class Bench:
 
     def run(self):
         """Measure all configurations; fills runs and errors."""
-        with contextlib.ExitStack() as stack:
+        with self.progress.step("benchmark"), contextlib.ExitStack() as stack:
             scratch = tempfile.mkdtemp(prefix="mshare-bench-", dir=SCRATCH)
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             commands.give_to_server(scratch)
@@ -110,10 +110,10 @@ class Bench:
 
     def _run_config(self, config):
         """Both workloads under a configuration; an error ends it, not the others."""
-        self.progress.say(f"configuration {config}")
         runs = []
         try:
-            self._measure_config(config, runs)
+            with self.progress.within(f"configuration {config}"):
+                self._measure_config(config, runs)
         except BenchError as error:
             self._record(config, runs, error)
             with deferred():
@@ -144,7 +144,8 @@ class Bench:
             shared = self._warm(monitor)
             connect = {}
             for workload in WORKLOADS:
-                run = self._measure(config, workload, monitor, baseline, shared)
+                with self.progress.within(f"workload {workload}"):
+                    run = self._measure(config, workload, monitor, baseline, shared)
                 # Connecting is measured once: nothing distinguishes the
                 # workloads before their first query.
                 connect = connect or {k: run[k] for k in run if k.startswith("connect")}

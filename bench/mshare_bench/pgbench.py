@@ -11,8 +11,10 @@ from . import commands
 from .errors import BenchError
 from .units import GB, MB
 
-# Set by a client once it has read a row of every 2 MB of the table.
+# What a client calls itself once it has read a row of every 2 MB of the table,
+# and once it has begun with what is measured.
 CONVERGED = "mshare-bench converged"
+RUNNING = "mshare-bench running"
 
 # The advisory lock that holds clients up until the last one has converged: they
 # would only slow it down, and none of what they do counts yet.
@@ -40,6 +42,7 @@ SELECT count((SELECT abalance FROM pgbench_accounts WHERE aid = i)) \
 FROM generate_series(1, :rows, :step) AS i;
 SET application_name = '{CONVERGED}';
 SELECT pg_advisory_xact_lock_shared({BARRIER});
+SET application_name = '{RUNNING}';
 \\set converge 0
 \\endif
 \\set aid random(1, :rows)
@@ -67,17 +70,20 @@ def parse_progress(text):
 def throughput(intervals, start, end):
     """(tps, latency in ms) of the intervals that lie between two times.
 
-    Latency is weighted by transactions.  It is an error if fewer than three
-    intervals are left, or if nothing was done in them.
+    pgbench reports when it gets to it, so intervals differ in length.  It is an
+    error if fewer than three are left, or if nothing was done in them.
     """
-    inside = [i for i in intervals if start + 1 <= i.time <= end]
-    transactions = sum(i.tps for i in inside)
+    inside = [(this.time - last.time, this) for last, this
+              in zip(intervals, intervals[1:])
+              if start <= last.time and this.time <= end]
+    seconds = sum(length for length, _ in inside)
+    transactions = sum(length * i.tps for length, i in inside)
     if len(inside) < 3 or transactions == 0:
         raise BenchError(f"pgbench reported {len(inside)} intervals with "
                          f"{transactions:.0f} transactions while it was measured; "
                          "raise --seconds")
-    latency = sum(i.latency_ms * i.tps for i in inside if i.tps > 0) / transactions
-    return transactions / len(inside), latency
+    waited = sum(length * i.tps * i.latency_ms for length, i in inside if i.tps > 0)
+    return transactions / seconds, waited / transactions
 
 
 def parse_aborted(text):

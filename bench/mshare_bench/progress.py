@@ -8,6 +8,10 @@ import sys
 import time
 
 
+# What the steps took elsewhere, for whoever has not run them yet.
+_TYPICAL = pathlib.Path(__file__).with_name("durations.json")
+
+
 class Progress:
     """Prints a line for each step; remembers durations in a file.
 
@@ -18,13 +22,19 @@ class Progress:
     def __init__(self, path, scenario, stream=sys.stderr):
         self.path = pathlib.Path(path)
         self.scenario = scenario
+        self.part = ""
         self.stream = stream
         self.start = time.monotonic()
         self.known = _load(self.path)
+        self.typical = _load(_TYPICAL)
 
-    def expected(self, step):
-        """Seconds that the step took the last time, or None."""
-        return self.known.get(self.scenario, {}).get(step)
+    def _hint(self, step):
+        """How long the step will take, as far as anybody knows."""
+        for known, words in ((self.known, "last time"), (self.typical, "about")):
+            seconds = known.get(self.scenario, {}).get(self.part + step)
+            if seconds is not None:
+                return f" ({words} {seconds:.0f} s)"
+        return ""
 
     def say(self, text):
         """A line with the time since the start before it."""
@@ -32,15 +42,23 @@ class Progress:
         print(f"[{elapsed:6.1f} s] {text}", file=self.stream, flush=True)
 
     @contextlib.contextmanager
+    def within(self, part):
+        """The steps inside are those of a part, and take their own time."""
+        with self.step(part):
+            outer, self.part = self.part, f"{self.part}{part}: "
+            try:
+                yield
+            finally:
+                self.part = outer
+
+    @contextlib.contextmanager
     def step(self, name):
         """Announce a step, and record its duration unless it fails."""
-        seconds = self.expected(name)
-        hint = f" (last time {seconds:.0f} s)" if seconds is not None else ""
-        self.say(f"{name} ...{hint}")
-        start = time.monotonic()
+        self.say(f"{name} ...{self._hint(name)}")
+        part, start = self.part, time.monotonic()
         yield
         took = time.monotonic() - start
-        self.known.setdefault(self.scenario, {})[name] = round(took, 1)
+        self.known.setdefault(self.scenario, {})[part + name] = round(took, 1)
         self.say(f"{name}: {took:.1f} s")
 
     def save(self):

@@ -93,8 +93,9 @@ def run_pgbench(server, monitor, options, table, progress, raw):
             monitor.value(f"SELECT pg_advisory_lock({pgbench.BARRIER})")
             run = pgbench.Pgbench(server, options.clients, os.cpu_count(), table, raw)
             stack.callback(run.close)
-            pids = _wait_for_clients(monitor, options.clients, run)
+            _wait_for_clients(monitor, pgbench.CONVERGED, options.clients, run)
             monitor.value(f"SELECT pg_advisory_unlock({pgbench.BARRIER})")
+            pids = _wait_for_clients(monitor, pgbench.RUNNING, options.clients, run)
         with progress.step("running pgbench"):
             time.sleep(_RAMP_SECONDS)
             start = time.time()
@@ -103,7 +104,7 @@ def run_pgbench(server, monitor, options, table, progress, raw):
         with progress.step("sampling"), run.paused():
             sample = take_sample(pids, monitor, raw)
             run.check()
-            if _converged(monitor) != pids:
+            if _clients(monitor, pgbench.RUNNING) != pids:
                 raise BenchError("clients of pgbench were lost while sampling",
                                  run.log)
         with progress.step("disconnecting"):
@@ -112,24 +113,24 @@ def run_pgbench(server, monitor, options, table, progress, raw):
     return sample, {"tps": tps, "latency_ms": latency}
 
 
-def _converged(monitor):
-    """Backends whose client has read a row of every 2 MB."""
-    rows = monitor.rows("SELECT pid FROM pg_stat_activity WHERE application_name = "
-                        f"'{pgbench.CONVERGED}' ORDER BY pid")
+def _clients(monitor, name):
+    """Backends whose client calls itself so."""
+    rows = monitor.rows("SELECT pid FROM pg_stat_activity "
+                        f"WHERE application_name = '{name}' ORDER BY pid")
     return [int(row[0]) for row in rows]
 
 
-def _wait_for_clients(monitor, clients, run):
-    """Wait until every client has converged; returns their backends."""
+def _wait_for_clients(monitor, name, clients, run):
+    """Wait until every client calls itself so; returns their backends."""
     most, since = -1, time.monotonic()
     while True:
         run.check()
-        pids = _converged(monitor)
+        pids = _clients(monitor, name)
         if len(pids) == clients:
             return pids
         if len(pids) > most:
             most, since = len(pids), time.monotonic()
         if time.monotonic() - since > _STUCK_SECONDS:
-            raise BenchError(f"only {most} of {clients} clients converged, and no "
-                             f"more for {_STUCK_SECONDS} s", run.log)
+            raise BenchError(f'only {most} of {clients} clients got to "{name}", and '
+                             f"no more for {_STUCK_SECONDS} s", run.log)
         time.sleep(1)

@@ -69,20 +69,21 @@ for _path in sorted(LOGS.glob("*.json")):
 class Throughput(unittest.TestCase):
     """Throughput is that of a window of time."""
 
-    INTERVALS = [pgbench.Interval(100.0 + i, tps, latency) for i, (tps, latency)
-                 in enumerate([(5, 900.0), (10, 500.0), (100, 10.0), (100, 10.0),
-                               (400, 20.0), (7, 1.0)])]
+    # Ends of intervals, tps and latency; one interval is four seconds long.
+    INTERVALS = [pgbench.Interval(*row) for row in (
+        (100, 5, 900.0), (101, 10, 500.0), (102, 100, 10.0), (103, 0, float("nan")),
+        (107, 400, 20.0), (108, 7, 1.0))]
 
     def test_ramp_is_dropped(self):
-        """the ramp and the end are dropped, latency is weighted"""
-        tps, latency = pgbench.throughput(self.INTERVALS, 101.0, 104.5)
-        self.assertEqual(tps, 200)
-        self.assertAlmostEqual(latency, 100000 / 6000)
+        """the ramp and the end are dropped, longer intervals weigh more"""
+        tps, latency = pgbench.throughput(self.INTERVALS, 100.5, 107.5)
+        self.assertAlmostEqual(tps, 1700 / 6)
+        self.assertAlmostEqual(latency, (100 * 10.0 + 1600 * 20.0) / 1700)
 
     def test_too_few_intervals(self):
         """fewer than three intervals are no measurement"""
         with self.assertRaisesRegex(BenchError, "2 intervals"):
-            pgbench.throughput(self.INTERVALS, 101.0, 103.5)
+            pgbench.throughput(self.INTERVALS, 100.5, 103.5)
 
     def test_nothing_done(self):
         """intervals without transactions are no measurement"""
