@@ -25,8 +25,8 @@ SCRATCH = pathlib.Path("/dev/shm")
 WORKLOADS = (workloads.TOUCH_ALL, workloads.PGBENCH)
 BASE_PAGE = os.sysconf("SC_PAGESIZE")
 
-# Private memory of a backend, its kernel stack and its client, with room.
-_BYTES_PER_CLIENT = 3 * MB
+# Private memory of a backend (1.5 MB), its kernel stack and its client.
+_BYTES_PER_CLIENT = 2 * MB
 
 
 @dataclasses.dataclass(frozen=True)

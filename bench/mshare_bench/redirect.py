@@ -5,7 +5,7 @@ import os
 import pathlib
 import subprocess
 
-from .errors import BenchError, UsageError
+from .errors import UsageError
 
 STOCK = "stock"
 MSHARE = "mshare"
