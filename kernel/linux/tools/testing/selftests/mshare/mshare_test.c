@@ -454,8 +454,26 @@ long status_kb(pid_t pid, const char *key)
 	return value_in(pid ? path : "/proc/self/status", key);
 }
 
+/*
+ * The kernel counts page tables for each CPU first, and adds that up from time
+ * to time, or when this file is read: without, a figure may be a few hundred
+ * kB off.
+ */
+static void refresh_counters(void)
+{
+	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY);
+	char none;
+
+	if (fd < 0)
+		return;
+	if (read(fd, &none, 1) < 0)
+		perror("# /proc/sys/vm/stat_refresh");
+	close(fd);
+}
+
 long meminfo_value(const char *key)
 {
+	refresh_counters();
 	return value_in("/proc/meminfo", key);
 }
 
