@@ -147,6 +147,11 @@ def _inner_arguments(launcher, options, places):
     return command
 
 
+def command_line(argv):
+    """What was called, without the folders of the machine that it ran on: a stored run is for others to read."""
+    return " ".join(os.path.basename(word) if os.path.isabs(word) else word for word in argv)
+
+
 def _run_native(options, places):
     progress = Progress(options.durations or _cache(), _scenario(options))
     bench = Bench(options, places, progress)
@@ -157,7 +162,7 @@ def _run_native(options, places):
     finally:
         progress.save()
     about = machine.describe(
-        places.bindir, command_line=" ".join(sys.argv), seconds=options.seconds,
+        places.bindir, command_line=command_line(sys.argv), seconds=options.seconds,
         shared_buffers_bytes=options.shared_buffers,
         shared_memory_type=options.shared_memory_type)
     result = summary.build(about, bench.runs, bench.errors)
