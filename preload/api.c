@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "attach.h"
 #include "export.h"
@@ -13,9 +14,10 @@
 #include "msharefs.h"
 #include "options.h"
 #include "real.h"
+#include "view.h"
 
 #ifndef MSHARE_VERSION
-#define MSHARE_VERSION	0x000100U
+#define MSHARE_VERSION	0x000200U
 #endif
 
 static const char *const reason_texts[MSHARE_REASON_COUNT] = {
@@ -29,6 +31,12 @@ static const char *const reason_texts[MSHARE_REASON_COUNT] = {
 	[MSHARE_REASON_TABLE_FULL] = "too many mappings are redirected already",
 	[MSHARE_REASON_LOCKED] = "mlockall(MCL_FUTURE) is in force",
 	[MSHARE_REASON_DEMOTED] = "a call on it needed an ordinary mapping",
+	[MSHARE_REASON_HUGE_PAGES] = "there are not enough free huge pages",
+	[MSHARE_REASON_HUGE_NEVER] = "MSHARE_HUGE=never",
+	[MSHARE_REASON_SHMEM_THP] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled does not allow huge pages",
+	[MSHARE_REASON_NO_PLACE] = "no address that huge pages could be shared at",
+	[MSHARE_REASON_OBJECT] = "the backend is not for this kind of memory",
+	[MSHARE_REASON_BACKEND_NONE] = "MSHARE_BACKEND=none",
 };
 
 EXPORT const char *mshare_reason_text(unsigned int reason)
@@ -64,6 +72,9 @@ static int hand_out(void *to, void *from, size_t size, size_t oldest)
 	return 0;
 }
 
+/* What version 0.1 knew of it. */
+#define OLDEST_INFO	offsetof(struct mshare_info, offset)
+
 static struct mshare_info describe(const struct attachment *at)
 {
 	struct mshare_info info = { .view_addr = at->view,
@@ -72,12 +83,19 @@ static struct mshare_info describe(const struct attachment *at)
 				    .shadow_addr = at->shadow,
 				    .window_addr = at->window,
 				    .region_bytes = at->region,
-				    .backend = "msharefs" };
+				    .backend = "msharefs",
+				    .offset = at->offset,
+				    .shmid = at->kind == ATTACH_SYSV ? at->shmid : -1,
+				    .prot = at->prot };
 
 	if (at->kind == ATTACH_SYSV)
 		info.flags |= MSHARE_INFO_SYSV;
+	if (at->kind == ATTACH_FILE)
+		info.flags |= MSHARE_INFO_FILE;
 	if (at->readonly)
 		info.flags |= MSHARE_INFO_READONLY;
+	if (at->page_size > PAGE_BYTES)
+		info.flags |= MSHARE_INFO_HUGETLB;
 	return info;
 }
 
@@ -94,7 +112,7 @@ static int query_locked(uintptr_t addr, struct mshare_info *info)
 	if (entry == NULL)
 		return -ENOENT;
 	*info = (struct mshare_info){ .view_addr = entry->addr, .length = entry->length, .backend = "none",
-				      .reason = entry->reason, .error = entry->error };
+				      .reason = entry->reason, .error = entry->error, .shmid = -1 };
 	return 0;
 }
 
@@ -106,7 +124,7 @@ EXPORT int mshare_query(const void *addr, struct mshare_info *info)
 	attach_lock();
 	error = query_locked((uintptr_t)addr, &found);
 	attach_unlock();
-	return answer(error < 0 ? error : hand_out(info, &found, sizeof(found), sizeof(found)));
+	return answer(error < 0 ? error : hand_out(info, &found, sizeof(found), OLDEST_INFO));
 }
 
 EXPORT int mshare_attachment(unsigned int index, struct mshare_info *info)
@@ -120,7 +138,7 @@ EXPORT int mshare_attachment(unsigned int index, struct mshare_info *info)
 		error = 0;
 	}
 	attach_unlock();
-	return answer(error < 0 ? error : hand_out(info, &found, sizeof(found), sizeof(found)));
+	return answer(error < 0 ? error : hand_out(info, &found, sizeof(found), OLDEST_INFO));
 }
 
 /* The region is found again by its object, of which the shadow is a mapping. */
@@ -168,4 +186,28 @@ EXPORT int mshare_stats(struct mshare_counters *counters)
 					  .demoted = history_counter(HISTORY_DEMOTED) };
 	attach_unlock();
 	return answer(hand_out(counters, &found, sizeof(found), sizeof(found)));
+}
+
+static int prefault_locked(uintptr_t addr, size_t length)
+{
+	const struct attachment *at = attach_find_view(addr, length);
+	long ret;
+
+	if (at == NULL)
+		return -ENOENT;
+	/* A window hands it on to the region, where it is done once for all. */
+	ret = real_madvise(addr, length, at->prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+	return ret == -EFAULT ? -ENOMEM : (int)ret;
+}
+
+EXPORT int mshare_prefault(const void *addr, uint64_t length)
+{
+	int error;
+
+	if (!view_range_valid((uintptr_t)addr, length))
+		return answer(-EINVAL);
+	attach_lock();
+	error = prefault_locked((uintptr_t)addr, round_up(length, PAGE_BYTES));
+	attach_unlock();
+	return answer(error);
 }

@@ -19,8 +19,9 @@
 #define ATTACH_MAX	256
 
 enum attach_kind {
-	ATTACH_MMAP,
+	ATTACH_MMAP,	/* anonymous */
 	ATTACH_SYSV,
+	ATTACH_FILE,	/* mmap() of a descriptor */
 };
 
 /*
@@ -34,7 +35,9 @@ struct attachment {
 	size_t region;		/* length of the window */
 	uintptr_t shadow;	/* the ordinary mapping, as long as the view */
 	size_t page_size;
+	uint64_t offset;	/* ATTACH_FILE: of the view in the file */
 	int prot;		/* what the program asked for last */
+	int shmid;		/* ATTACH_SYSV */
 	enum attach_kind kind;
 	bool readonly;		/* SHM_RDONLY */
 	bool dontdump;		/* the program asked for MADV_DONTDUMP */

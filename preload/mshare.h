@@ -32,14 +32,25 @@ enum mshare_reason {
 	MSHARE_REASON_TABLE_FULL,	/* more redirected mappings than the library tracks */
 	MSHARE_REASON_LOCKED,		/* mlockall(MCL_FUTURE) is in force */
 	MSHARE_REASON_DEMOTED,		/* a call on the view needed an ordinary mapping */
+	MSHARE_REASON_HUGE_PAGES,	/* hugetlb: there are not enough free huge pages */
+	MSHARE_REASON_HUGE_NEVER,	/* hugetlb, thp: MSHARE_HUGE=never */
+	MSHARE_REASON_SHMEM_THP,	/* thp: shmem_enabled does not allow it */
+	MSHARE_REASON_NO_PLACE,		/* hugetlb, thp: no aligned address, or another one was asked for */
+	MSHARE_REASON_OBJECT,		/* hugetlb, thp: not for this kind of memory */
+	MSHARE_REASON_BACKEND_NONE,	/* MSHARE_BACKEND=none */
 	MSHARE_REASON_COUNT
 };
 
 /* struct mshare_info.flags */
 #define MSHARE_INFO_SYSV	(1U << 0)	/* attached by shmat(), else by mmap() */
 #define MSHARE_INFO_READONLY	(1U << 1)	/* attached with SHM_RDONLY */
+#define MSHARE_INFO_FILE	(1U << 2)	/* mmap() of a file descriptor: a file, memfd, shm_open() */
+#define MSHARE_INFO_HUGETLB	(1U << 3)	/* huge pages that the program asked for itself */
 
-/* One mapping of the program.  backend is "msharefs", or "none" for the ordinary one. */
+/*
+ * One mapping of the program.  backend is "msharefs" (page tables shared), "hugetlb" or "thp" (few page tables,
+ * by huge pages), or "none" for the ordinary one.
+ */
 struct mshare_info {
 	uint32_t size;
 	uint32_t flags;
@@ -52,6 +63,10 @@ struct mshare_info {
 	char backend[16];
 	uint32_t reason;		/* enum mshare_reason */
 	int32_t error;			/* errno that goes with it, or 0 */
+	/* Since version 0.2. */
+	uint64_t offset;		/* bytes: of view_addr in the file; 0 for SysV and anonymous memory */
+	int32_t shmid;			/* SysV: the segment's identifier; else -1 */
+	int32_t prot;			/* PROT_*: what the program asked for the whole view last */
 };
 
 /* The region behind a view, as the kernel counts it: one for all processes. */
@@ -87,10 +102,20 @@ int mshare_query(const void *addr, struct mshare_info *info);
 /* The index-th redirected mapping of this process, from 0 on, in no order.  ENOENT: no such. */
 int mshare_attachment(unsigned int index, struct mshare_info *info);
 
-/* The region of the view at addr.  ENOENT: addr is in no view; else the errno of the kernel. */
+/*
+ * The region of the view at addr.  ENOENT: addr is in no view; ENOTSUP: its backend has no regions; else the
+ * errno of the kernel.
+ */
 int mshare_region_stats(const void *addr, struct mshare_region *region);
 
 int mshare_stats(struct mshare_counters *counters);
+
+/*
+ * Faults [addr, addr + length) of a view in, once for all processes: nobody takes a fault for it later but to link its
+ * page tables.  Contents do not change.  addr has to be a multiple of the page size (EINVAL).  ENOENT: not all of it is in
+ * one view; ENOMEM: there is not enough memory, part of it may have been faulted in.  Since version 0.2.
+ */
+int mshare_prefault(const void *addr, uint64_t length);
 
 /* An English text without a full stop; never NULL. */
 const char *mshare_reason_text(unsigned int reason);

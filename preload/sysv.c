@@ -74,7 +74,8 @@ static long redirect(const struct attach_request *request)
 	if (!failed(shadow)) {
 		at = (struct attachment){ .shadow = (uintptr_t)shadow, .length = request->size,
 					  .prot = readonly ? PROT_READ : PROT_READ | PROT_WRITE,
-					  .kind = ATTACH_SYSV, .readonly = readonly };
+					  .kind = ATTACH_SYSV, .readonly = readonly,
+					  .shmid = request->shmid };
 		view = redirection_view(&redirection, &at);
 	}
 	redirection_end(&redirection);
