@@ -7,9 +7,10 @@ import pathlib
 import shutil
 import sys
 
-from . import guest, machine, redirect, signals, summary
+from . import guest, machine, redirect, signals, storm, summary
 from .errors import BenchError, UsageError
 from .measure import Bench
+from .options import Parser, add_where, check_where, choices, number
 from .places import Places, postgres_bindir
 from .progress import Progress
 from .units import MB, format_size, parse_size
@@ -21,16 +22,10 @@ _DEFAULTS = {"clients": "1000", "shared_buffers": "1GB", "seconds": "20"}
 _QUICK = {"clients": "200", "shared_buffers": "512MB", "seconds": "10"}
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for an error, without the usage."""
-
-    def error(self, message):
-        raise UsageError(f"{message}; see --help")
-
-
 def _parser():
-    parser = _Parser(
-        prog=PROGRAM, allow_abbrev=False,
+    parser = Parser(
+        prog=PROGRAM,
+        usage="%(prog)s [OPTION]...\n       %(prog)s storm [OPTION]...   (see %(prog)s storm --help)",
         description="Measures what PostgreSQL's shared memory costs in page tables, "
                     "with many clients, on a stock server and under the mshare library.",
         epilog="Exit status: 0 when everything was measured, 1 when something could "
@@ -50,45 +45,11 @@ def _parser():
                         default=pathlib.Path("mshare-bench.out"),
                         help="where results go; summary.json and raw/ of an earlier "
                              "benchmark there are replaced (default: mshare-bench.out)")
-    _add_where(parser)
-    return parser
-
-
-def _add_where(parser):
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--vm", dest="native", action="store_false", default=False,
-                       help="measure in a guest with the msharefs kernel (default)")
-    where.add_argument("--native", action="store_true",
-                       help="measure on this kernel")
-    parser.add_argument("--kernel", metavar="BZIMAGE", type=pathlib.Path,
-                        help="kernel for the guest (default: kernel/scripts/build)")
-    parser.add_argument("--mem", metavar="SIZE",
-                        help="memory of the guest (default: what is needed)")
-    parser.add_argument("--cpus", metavar="N", help="processors of the guest")
-    parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto",
-                        help="how the guest is run (default: auto)")
-    parser.add_argument("--build-dir", metavar="DIR", type=pathlib.Path,
-                        help="top of the build tree with the libraries")
+    add_where(parser)
     parser.add_argument("--pg-bindir", metavar="DIR",
                         help="PostgreSQL's programs (default: as pg_config says)")
     parser.add_argument("--durations", type=pathlib.Path, help=argparse.SUPPRESS)
-
-
-def _number(text, option, least, most):
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise UsageError(f'{option}: "{text}" is not a number from {least} to {most}')
-    return int(text)
-
-
-def _configs(text):
-    configs = text.split(",")
-    for config in configs:
-        if config not in redirect.CONFIGS:
-            raise UsageError(f'--configs: there is no configuration "{config}"; '
-                             f"expected some of {', '.join(redirect.CONFIGS)}")
-    if len(set(configs)) != len(configs):
-        raise UsageError(f'--configs: "{text}" names a configuration twice')
-    return configs
+    return parser
 
 
 def parse(arguments):
@@ -97,18 +58,14 @@ def parse(arguments):
     for name, value in (_QUICK if options.quick else _DEFAULTS).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.clients = _number(options.clients, "--clients", 1, 20000)
-    options.seconds = _number(options.seconds, "--seconds", 5, 3600)
+    options.clients = number(options.clients, "--clients", 1, 20000)
+    options.seconds = number(options.seconds, "--seconds", 5, 3600)
     options.shared_buffers = parse_size(options.shared_buffers, "--shared-buffers")
     if options.shared_buffers < _SMALLEST_BUFFERS:
         raise UsageError("--shared-buffers must be at least "
                          f"{format_size(_SMALLEST_BUFFERS)}")
-    options.configs = _configs(options.configs)
-    options.mem = options.mem and parse_size(options.mem, "--mem")
-    options.cpus = options.cpus and _number(options.cpus, "--cpus", 1, 1024)
-    options.out = options.out.resolve()
-    if options.kernel and not options.kernel.is_file():
-        raise UsageError(f"--kernel: {options.kernel} is not a file")
+    options.configs = choices(options.configs, "--configs", redirect.CONFIGS, "configuration")
+    check_where(options)
     return options
 
 
@@ -172,25 +129,33 @@ def _run_native(options, places):
 
 
 def _run_in_guest(options, launcher, places):
-    guest.check_memory(options)
+    guest.check_memory(guest.guest_memory(options), "fewer --clients or smaller --shared-buffers, or try --quick")
     _clear(options.out)
     inner = _inner_arguments(launcher, options, places)
     return guest.run(options, places, _cache(), inner)
 
 
-def main(launcher, source_dir, build_dir, libexec_dir, lib_dir):
+def _run_command(arguments, launcher, find_places):
+    options = parse(arguments)
+    places = find_places(options)
+    places.check(options.configs)
+    if options.native:
+        return _run_native(options, places)
+    return _run_in_guest(options, launcher, places)
+
+
+def main(launcher, source_dir, build_dir, libexec_dir, lib_dir, bin_dir):
     """Run mshare-bench; returns its exit status."""
+    def find_places(options):
+        return Places(pathlib.Path(source_dir), options.build_dir or build_dir,
+                      pathlib.Path(libexec_dir), pathlib.Path(lib_dir), pathlib.Path(bin_dir),
+                      postgres_bindir(getattr(options, "pg_bindir", None)))
+
     signals.install()
     try:
-        options = parse(sys.argv[1:])
-        places = Places(pathlib.Path(source_dir),
-                        options.build_dir or build_dir,
-                        pathlib.Path(libexec_dir), pathlib.Path(lib_dir),
-                        postgres_bindir(options.pg_bindir))
-        places.check(options.configs)
-        if options.native:
-            return _run_native(options, places)
-        return _run_in_guest(options, launcher, places)
+        if sys.argv[1:2] == ["storm"]:
+            return storm.main(sys.argv[2:], launcher, find_places, command_line(sys.argv))
+        return _run_command(sys.argv[1:], launcher, find_places)
     except UsageError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2

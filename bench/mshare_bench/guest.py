@@ -34,21 +34,31 @@ def build_kernel(places):
     return pathlib.Path(lines[-1])
 
 
-def _boot_command(options, places, kernel, inner):
-    command = [places.kernel_script("boot"), "--mem", f"{guest_memory(options) // MB}M",
+def _boot_command(options, places, memory, kernel, inner):
+    command = [places.kernel_script("boot"), "--mem", f"{memory // MB}M",
                "--out", options.out, "--kernel", kernel, "--accel", options.accel]
     if options.cpus:
         command += ["--cpus", options.cpus]
     return [str(word) for word in (*command, "--", *inner)]
 
 
-def check_memory(options):
+def check_memory(needed, instead):
     """An error if this machine cannot give the guest its memory."""
-    needed, there = guest_memory(options), procfs.meminfo("MemAvailable")
+    there = procfs.meminfo("MemAvailable")
     if there < needed:
         raise UsageError(f"the guest needs {format_size(needed)} of memory and "
-                         f"{format_size(there)} are available: ask for fewer --clients "
-                         "or smaller --shared-buffers, or try --quick")
+                         f"{format_size(there)} are available: ask for {instead}")
+
+
+def boot(options, places, memory, inner):
+    """Boot a guest, run the command there; returns its exit status."""
+    kernel = options.kernel or build_kernel(places)
+    process = commands.start(_boot_command(options, places, memory, kernel, inner),
+                             env=None, stdin=subprocess.DEVNULL)
+    try:
+        return process.wait()
+    finally:
+        commands.stop(process, 30)
 
 
 def discard(directory, reason):
@@ -62,14 +72,8 @@ def discard(directory, reason):
 
 
 def run(options, places, cache, inner):
-    """Boot the guest, run the command there; returns its exit status."""
-    kernel = options.kernel or build_kernel(places)
-    guest = commands.start(_boot_command(options, places, kernel, inner),
-                           env=None, stdin=subprocess.DEVNULL)
-    try:
-        status = guest.wait()
-    finally:
-        commands.stop(guest, 30)
+    """Boot the guest and measure there; returns the exit status."""
+    status = boot(options, places, guest_memory(options), inner)
     answer = options.out / _ANSWER
     if answer.exists():
         progress.merge(answer, cache)

@@ -13,12 +13,14 @@ from .redirect import MSHARE
 class Places:
     """Directories, as the launcher and the options name them.
 
+    bindir has PostgreSQL's programs, bin_dir our own.
     build_dir is that of the tree we run from, or None when we are installed.
     """
     source_dir: pathlib.Path
     build_dir: pathlib.Path | None
     libexec_dir: pathlib.Path
     lib_dir: pathlib.Path
+    bin_dir: pathlib.Path
     bindir: pathlib.Path
 
     def check(self, configs):
@@ -33,6 +35,10 @@ class Places:
         """The helper program that opens connections."""
         return self._first("connect-hold", [
             self._built("bench/connect-hold"), self.libexec_dir / "connect-hold"])
+
+    def storm(self):
+        """The program with one object and many processes."""
+        return self._first("sga-storm", [self._built("bench/sga-storm"), self.bin_dir / "sga-storm"])
 
     def preload_library(self):
         """The library that the server is started with."""
