@@ -2,177 +2,191 @@
 /*-------------------------------------------------------------------------
  *
  * pg_mshare.c
- *		Page tables of the server's main shared memory.
+ *		Page tables of the server's shared memory: settings and start-up.
  *
  * Every backend that touches a 4 kB page of shared memory needs a page table
  * entry of its own for it, unless the server runs under
- * libmshare_preload.so on a kernel with msharefs.  The functions here make
- * a backend pay that price in full at once, which a measurement needs, and
- * tell what the shared page tables cost where there are any.
+ * libmshare_preload.so on a kernel with msharefs.  This extension shows what
+ * that costs or saves, and lets the DBA insist on it.
  *
- * Nothing here writes to shared memory or takes a lock: the bytes read are
- * thrown away, so it does not matter what others do to them meanwhile.
+ * Where what is:
+ *		memory.c	the main shared memory; touching it
+ *		processes.c	the processes of the server
+ *		regions.c, backends.c, savings.c, advise.c	views and functions
+ *		history.c	the background worker and its samples
+ *		prefault.c	populating shared memory
+ *		library.c	libmshare_preload.so, which may be there or not
+ *		procfs.c	/proc
+ *		srf.c		returning rows
+ *		compat.h	versions of PostgreSQL
+ *
+ * Locks: a spinlock around the progress of prefault (prefault.c); the ring of
+ * samples has one writer and needs none (history.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <dlfcn.h>
-#include <unistd.h>
-
-#include "access/htup_details.h"
+#include "compat.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "mshare.h"
-#include "storage/pg_shmem.h"
-#include "storage/proc.h"
-#include "storage/spin.h"
-
-#if PG_VERSION_NUM < 130000
-#error "pg_mshare needs PostgreSQL 13 or later"
-#endif
+#include "pg_mshare.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
-PG_FUNCTION_INFO_V1(pg_mshare_touch);
-PG_FUNCTION_INFO_V1(pg_mshare_region);
+/* A day of samples at the default interval. */
+#define HISTORY_SIZE_DEFAULT	8640
+#define HISTORY_SIZE_MAX		1000000
 
-/* Pages between two looks at the interrupt flags: 64 MB of 4 kB pages. */
-#define PAGES_PER_INTERRUPT_CHECK	16384
+int			pg_mshare_require = REQUIRE_OFF;
+int			pg_mshare_prefault_policy = PREFAULT_OFF;
+int			pg_mshare_sample_interval = 10;
+int			pg_mshare_history_size = HISTORY_SIZE_DEFAULT;
 
-/* Columns of pg_mshare_region(). */
-#define REGION_COLUMNS	6
+static const struct config_enum_entry require_options[] = {
+	{"off", REQUIRE_OFF, false},
+	{"warn", REQUIRE_WARN, false},
+	{"on", REQUIRE_ON, false},
+	{NULL, 0, false}
+};
 
-/*
- * The spinlock of shmem.c, which no header declares.  Nothing but the header
- * of the main shared memory and the semaphores lies before it.
- */
-extern slock_t *ShmemLock;
+static const struct config_enum_entry prefault_options[] = {
+	{"off", PREFAULT_OFF, false},
+	{"startup", PREFAULT_STARTUP, false},
+	{"background", PREFAULT_BACKGROUND, false},
+	{NULL, 0, false}
+};
 
-typedef int (*region_stats_function) (const void *addr,
-									  struct mshare_region *region);
+static shmem_startup_hook_type previous_startup_hook = NULL;
+#ifdef HAVE_SHMEM_REQUEST_HOOK
+static shmem_request_hook_type previous_request_hook = NULL;
+#endif
 
-/*
- * Is this the header of the main shared memory of this server?
- */
-static bool
-is_our_header(const PGShmemHeader *hdr)
+extern PGDLLEXPORT void _PG_init(void);
+
+static void
+define_settings(void)
 {
-	return hdr->magic == PGShmemMagic &&
-		hdr->creatorPID == PostmasterPid &&
-		(Size) ((const char *) ProcGlobal - (const char *) hdr) < hdr->totalsize;
+	DefineCustomEnumVariable("pg_mshare.require",
+							 "What to do at server start if the page tables of shared memory are not shared.",
+							 "off logs it, warn warns, on refuses to start.",
+							 &pg_mshare_require, REQUIRE_OFF, require_options,
+							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("pg_mshare.prefault",
+							 "Populates the main shared memory before it is used.",
+							 "startup does so before connections are accepted, background while the server runs.",
+							 &pg_mshare_prefault_policy, PREFAULT_OFF, prefault_options,
+							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_mshare.sample_interval",
+							"Time between two samples of pg_mshare_history.",
+							"0 takes none.",
+							&pg_mshare_sample_interval, 10, 0, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_mshare.history_size",
+							"Number of samples that pg_mshare_history keeps.",
+							NULL,
+							&pg_mshare_history_size, HISTORY_SIZE_DEFAULT, 1, HISTORY_SIZE_MAX,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("pg_mshare");
+}
+
+static void
+request_shared_memory(void)
+{
+#ifdef HAVE_SHMEM_REQUEST_HOOK
+	if (previous_request_hook)
+		previous_request_hook();
+#endif
+	RequestAddinShmemSpace(history_shmem_size());
+	RequestAddinShmemSpace(prefault_shmem_size());
 }
 
 /*
- * Header of the main shared memory, which is also its first byte.
- *
- * UsedShmemSegAddr would not do: with shared_memory_type = mmap it is the
- * small System V segment that only guards the data directory.  So go back
- * page by page from the first thing that we know to be in there.  The header
- * starts a page, and every page on the way is part of the memory, so that
- * the search ends before it can leave it.
+ * The line in the server log that tells what became of main memory.
  */
-static const PGShmemHeader *
-main_shared_memory(void)
+static void
+log_main_memory(const MainMemory *memory)
 {
-	Size		page_size = sysconf(_SC_PAGESIZE);
-	const char *page = (const char *) TYPEALIGN_DOWN(page_size, ShmemLock);
+	static const char *const prefault_texts[] = {"not prefaulted", "prefaulted",
+	"prefault in background"};
+	const char *prefault = prefault_texts[pg_mshare_prefault_policy];
 
-	while (!is_our_header((const PGShmemHeader *) page))
-		page -= page_size;
-	return (const PGShmemHeader *) page;
+	if (memory->shared)
+		ereport(LOG,
+				(errmsg("pg_mshare: " UINT64_FORMAT " MB of main shared memory at %p, page tables shared "
+						"(%s), " UINT64_FORMAT " kB pages, %s",
+						memory->size >> 20, memory->header, memory->backend,
+						memory->page_size >> 10, prefault)));
+	else
+		ereport(LOG,
+				(errmsg("pg_mshare: " UINT64_FORMAT " MB of main shared memory at %p, page tables not shared "
+						"(%s), " UINT64_FORMAT " kB pages, %s: %s. %s",
+						memory->size >> 20, memory->header, memory->backend,
+						memory->page_size >> 10, prefault, memory->reason, memory->hint)));
+}
+
+static void
+enforce_policy(const MainMemory *memory)
+{
+	if (memory->shared || pg_mshare_require == REQUIRE_OFF)
+		return;
+	ereport(pg_mshare_require == REQUIRE_ON ? FATAL : WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("page tables of the main shared memory are not shared"),
+			 errdetail("The reason is: %s.", memory->reason),
+			 pg_mshare_require == REQUIRE_ON
+			 ? errhint("%s Or set \"pg_mshare.require\" to warn or off.", memory->hint)
+			 : errhint("%s", memory->hint)));
 }
 
 /*
- * pg_mshare_touch() returns bigint
- *
- * Read one byte of every page of the main shared memory, so that this
- * backend has all the page tables it can ever need for it.  Returns the
- * number of pages of the base page size; with huge pages the steps are
- * smaller than necessary, and the number is still that of base pages.
+ * Shared memory is there: again after the crash of a backend, and not only
+ * for a server: a standalone backend must start whatever the policy.
  */
-Datum
-pg_mshare_touch(PG_FUNCTION_ARGS)
+static void
+shared_memory_started(void)
 {
-	const PGShmemHeader *hdr = main_shared_memory();
-	const volatile char *base = (const volatile char *) hdr;
-	Size		page_size = sysconf(_SC_PAGESIZE);
-	int64		pages = 0;
+	MainMemory	memory;
 
-	for (Size offset = 0; offset < hdr->totalsize; offset += page_size)
-	{
-		(void) base[offset];
-		if (++pages % PAGES_PER_INTERRUPT_CHECK == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
+	if (previous_startup_hook)
+		previous_startup_hook();
 
-	PG_RETURN_INT64(pages);
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	history_shmem_init();
+	prefault_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
+
+	if (IsUnderPostmaster || !IsPostmasterEnvironment)
+		return;
+	describe_main_memory(&memory);
+	enforce_policy(&memory);
+	if (pg_mshare_prefault_policy == PREFAULT_STARTUP)
+		prefault_at_startup();
+	log_main_memory(&memory);
 }
 
-/*
- * The library's figures of the region that the main shared memory is in.
- * False if this backend's page tables for it are its own.
- *
- * The library is asked by dlsym(), because the server must be able to run
- * without it.
- */
-static bool
-read_region(struct mshare_region *region)
+void
+_PG_init(void)
 {
-	const PGShmemHeader *hdr = main_shared_memory();
-	region_stats_function region_stats;
+	/*
+	 * Without shared memory of our own there is no history; all other
+	 * functions work.
+	 */
+	if (!process_shared_preload_libraries_in_progress)
+		return;
 
-	region_stats = (region_stats_function) dlsym(RTLD_DEFAULT,
-												 "mshare_region_stats");
-	if (region_stats == NULL)
-		return false;
-
-	memset(region, 0, sizeof(*region));
-	region->size = sizeof(*region);
-	if (region_stats(hdr, region) == 0)
-		return true;
-	if (errno == ENOENT)
-		return false;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_SYSTEM_ERROR),
-			 errmsg("could not read statistics of the shared region: %m"),
-			 errdetail("Failed call was mshare_region_stats(%p).", hdr)));
-}
-
-/*
- * pg_mshare_region() returns record
- *
- * What the region costs and holds, for all processes together; all columns
- * are null if there is none.
- */
-Datum
-pg_mshare_region(PG_FUNCTION_ARGS)
-{
-	TupleDesc	tupdesc;
-	struct mshare_region region;
-	Datum		values[REGION_COLUMNS] = {0};
-	bool		nulls[REGION_COLUMNS];
-	bool		shared;
-	int			i = 0;
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-
-	shared = read_region(&region);
-	memset(nulls, !shared, sizeof(nulls));
-	if (shared)
-	{
-		values[i++] = Int64GetDatum(region.region_bytes);
-		values[i++] = Int64GetDatum(region.mapped_bytes);
-		values[i++] = Int64GetDatum(region.resident_bytes);
-		values[i++] = Int64GetDatum(region.page_table_bytes);
-		values[i++] = Int64GetDatum(region.windows);
-		values[i++] = Int64GetDatum(region.links);
-		Assert(i == REGION_COLUMNS);
-	}
-
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
-													  values, nulls)));
+	define_settings();
+#ifdef HAVE_SHMEM_REQUEST_HOOK
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+#else
+	request_shared_memory();
+#endif
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = shared_memory_started;
+	register_worker();
 }
