@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What kernel/scripts/{prepare,build,boot} have in common: messages, the cache
-# and its lock, remembered durations, and the identity of the kernel sources.
+# What the scripts of kernel/scripts have in common: messages, the cache and its
+# lock, remembered durations, the identity of the kernel sources, and make.
 #
 # The cache is ${MSHARE_CACHE:-~/.cache/mshare}:
 #   source/SUM/          the base tree with our files and patches in it
 #   build/CONFIG-SUM/    the one build tree of a guest configuration
+#   {source,build}/series-SUM/  trees of check-series
 #   kernel/CONFIG-KEY/   finished kernels, named by what went into them
 #   seconds/             how long each long step took last time
 #   ccache/              compiler cache, unless CCACHE_DIR says otherwise
@@ -14,6 +15,8 @@
 kernel_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 2
 cache_dir=${MSHARE_CACHE:-${HOME:-/root}/.cache/mshare}
 progname=${0##*/}
+config=guest		# what is built, and under which version
+key=0
 
 # die MESSAGE: an error of the user's, or of what the user has installed.
 die()
@@ -133,4 +136,31 @@ source_key()
 		list_patches |
 			(cd "$kernel_dir/patches" 2>/dev/null && xargs -r -d '\n' cat 2>/dev/null)
 	} | sha256sum | cut -c 1-64
+}
+
+# fragments: what is put on top of allnoconfig for $config, later lines overriding
+# earlier ones.
+fragments()
+{
+	cat "$kernel_dir/config/guest.config"
+	[ "$config" = guest ] || cat "$kernel_dir/config/$config.config"
+}
+
+# kbuild TREE OBJ TARGET...: make with everything fixed that would otherwise
+# name this machine, this user or this day; $key is the version of the build.
+# Becomes make, so call it in a subshell or in the background: a signal to that
+# process then reaches make.
+kbuild()
+{
+	local tree=$1 obj=$2 cc=gcc
+
+	shift 2
+	if command -v ccache >/dev/null; then
+		cc='ccache gcc'
+		export CCACHE_DIR=${CCACHE_DIR:-$cache_dir/ccache}
+	fi
+	exec env -u MAKEFLAGS -u MFLAGS -u LDFLAGS -u CFLAGS \
+		KBUILD_BUILD_USER=mshare KBUILD_BUILD_HOST=guest \
+		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_VERSION="$key" LC_ALL=C \
+		make -C "$tree" O="$obj" CC="$cc" HOSTCC="$cc" -j"$(nproc)" "$@"
 }
