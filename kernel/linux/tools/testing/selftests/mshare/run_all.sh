@@ -82,7 +82,8 @@ run_program()
 		echo "not ok $nr $program # $counts"
 		grep -v -e '^ok ' -e '^#  RUN  ' -e '^#  *OK  ' "$log" | sed 's/^/  /'
 	elif [ "$ok" = "$skip" ]; then
-		echo "ok $nr $program # SKIP $(sed -n 's/^ok .* # SKIP //p' "$log" | sort -u | head -n 1)"
+		echo "ok $nr $program # SKIP $(sed -n 's/^ok .* # SKIP //p' "$log" |
+			sort -u | head -n 1)"
 	else
 		echo "ok $nr $program # $counts"
 		sed -n 's/^ok [0-9]* \(.* # SKIP .*\)/  # \1/p' "$log"
@@ -99,7 +100,8 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	--timeout)
-		[[ ${2-} =~ ^[1-9][0-9]*$ ]] || die "--timeout needs a number of seconds, not '${2-}'"
+		[[ ${2-} =~ ^[1-9][0-9]*$ ]] ||
+			die "--timeout needs a number of seconds, not '${2-}'"
 		timeout=$2
 		shift
 		;;
@@ -119,7 +121,8 @@ done
 
 dir=${1:-$(dirname "$(readlink -f "$0")")}
 shift
-[ -r "$dir/mshare.list" ] || die "no tests in $dir: run 'make' in the source directory, with OUTPUT=$dir"
+[ -r "$dir/mshare.list" ] ||
+	die "no tests in $dir: run 'make' in the source directory, with OUTPUT=$dir"
 if [ $# -gt 0 ]; then
 	programs=("$@")
 else
