@@ -176,6 +176,30 @@ const char *swap_get(size_t bytes)
 	return why;
 }
 
+/* A disk */
+
+const char *ext4_mount(const char *dir, size_t bytes)
+{
+	const char *why = NULL;
+	char path[32], command[64];
+	int reader, writer = loop_open(bytes, O_RDWR, path, sizeof(path));
+
+	if (writer < 0)
+		return reason("loop device");
+	/* Open for reading only, else it may not be mounted. */
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	close(writer);
+	if (reader < 0)
+		return reason(path);
+	snprintf(command, sizeof(command), "mkfs.ext4 -q %s", path);
+	if (system(command))
+		why = "no mkfs.ext4";
+	else if (mount(path, dir, "ext4", 0, NULL))
+		why = reason("mount of ext4");
+	close(reader);
+	return why;
+}
+
 /* Memory cgroups */
 
 #define CGROUP_MNT	"/sys/fs/cgroup"

@@ -26,6 +26,9 @@ int loop_open(size_t bytes, int mode, char *path, size_t path_size);
 /* Swap space on such a device. */
 const char *swap_get(size_t bytes);
 
+/* An ext4 on such a device, mounted at @dir; the caller unmounts it. */
+const char *ext4_mount(const char *dir, size_t bytes);
+
 /* @count memory cgroups below the root, cgroup_dir(0) and so on. */
 const char *cgroups_get(int count);
 const char *cgroup_dir(int nr);

@@ -4,7 +4,6 @@
  * page and no write is lost, whichever process made it.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mount.h>
 #include <time.h>
 
@@ -244,35 +243,15 @@ TEST_F_TIMEOUT(reclaim, pressure, 120)
 	EXPECT_EQ(0, cgroup_write(0, "memory.max", "max"));
 }
 
-/* A device with an ext4: open for reading only, else it may not be mounted. */
-static int ext4_open(char *path, size_t path_size)
-{
-	int reader, writer = loop_open(MB(64), O_RDWR, path, path_size);
-	char command[64];
-
-	if (writer < 0)
-		return -1;
-	reader = open(path, O_RDONLY | O_CLOEXEC);
-	close(writer);
-	snprintf(command, sizeof(command), "mkfs.ext4 -q %s", path);
-	if (reader >= 0 && system(command)) {
-		close(reader);
-		return -1;
-	}
-	return reader;
-}
-
 /* A file on a disk: what windows write gets there, at the first fsync and on */
 TEST_F_TIMEOUT(reclaim, writeback, 60)
 {
-	char path[32], *back = shared_anon(MB(4)), *view;
-	int file, direct, round, disk = ext4_open(path, sizeof(path));
+	const char *why = ext4_mount("/mnt", MB(64));
+	char *back = shared_anon(MB(4)), *view;
+	int file, direct, round;
 
-	if (disk < 0)
-		SKIP(return, "no loop device, or no mkfs.ext4");
-	if (mount(path, "/mnt", "ext4", 0, NULL))
-		SKIP(close(disk); return, "no ext4: %s", strerror(errno));
-	close(disk);
+	if (why)
+		SKIP(return, "%s", why);
 	file = open("/mnt/file", O_RDWR | O_CREAT, 0600);
 	direct = open("/mnt/file", O_RDONLY | O_DIRECT);
 	ASSERT_LE(0, file);
