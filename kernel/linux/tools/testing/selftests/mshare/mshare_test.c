@@ -356,6 +356,32 @@ void child_kill(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+int guarded_run(int (*fn)(void *arg), void *arg)
+{
+	sigset_t set, old;
+	int sig;
+	pid_t pid;
+
+	fflush(NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	pid = child_fork();
+	if (!pid) {
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		_exit(fn(arg));
+	}
+	if (pid < 0 || sigwait(&set, &sig))
+		return 1;
+	if (sig == SIGCHLD)
+		return child_wait(pid);
+	child_kill(pid);
+	return 128 + sig;
+}
+
 void become_nobody(void)
 {
 	CHECK(!setgroups(0, NULL));

@@ -115,6 +115,11 @@ pid_t child_run(int (*fn)(void *arg), void *arg);
 /* The exit status, or 128 + the signal that killed it. */
 int child_wait(pid_t pid);
 void child_kill(pid_t pid);
+/*
+ * Exits with what fn(arg) does in a child.  SIGINT, SIGTERM and SIGHUP kill the
+ * child only, so that what the caller has set up for exit() gets undone.
+ */
+int guarded_run(int (*fn)(void *arg), void *arg);
 /* From root to an unprivileged user, for good; exits on failure. */
 void become_nobody(void);
 
