@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "export.h"
+#include "msharefs.h"
 #include "options.h"
 #include "real.h"
 #include "view.h"
@@ -40,7 +41,7 @@ static bool redirectable(const struct map_request *request)
 {
 	if ((request->flags & (MAP_TYPE | MAP_ANONYMOUS)) != (MAP_SHARED | MAP_ANONYMOUS))
 		return false;
-	if (request->flags & ~VIEW_FLAGS || request->prot & ~(PROT_READ | PROT_WRITE))
+	if (request->flags & ~VIEW_FLAGS || !msharefs_can_protect(request->prot))
 		return false;
 	/* Addresses that the kernel takes otherwise, or not at all. */
 	if (request->flags & FIXED_FLAGS && (request->addr == 0 || request->addr % PAGE_BYTES != 0))
@@ -92,7 +93,9 @@ static long redirect(const struct map_request *request)
 
 	if (!redirection_begin(&redirection, request->addr & -PAGE_BYTES, request->length))
 		return stay_plain(request, &redirection.refusal);
-	redirection.populate = (request->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+	/* What may not be accessed is not populated. */
+	redirection.populate = request->prot != PROT_NONE &&
+			       (request->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	shadow = map_shadow(request);
 	if (!failed(shadow)) {
 		at = (struct attachment){ .shadow = (uintptr_t)shadow, .length = request->length,

@@ -79,18 +79,16 @@ int msharefs_open_object(int root, const struct region_request *request, struct 
 	return 0;
 }
 
-int msharefs_prot(int prot)
+bool msharefs_can_protect(int prot)
 {
-	if (prot & PROT_WRITE)
-		return PROT_READ | PROT_WRITE;
-	return prot & PROT_READ;
+	return prot == PROT_NONE || prot == PROT_READ || prot == (PROT_READ | PROT_WRITE);
 }
 
 long msharefs_map(const struct region *region, uintptr_t base, int prot)
 {
 	int flags = MAP_SHARED | (base != 0 ? MAP_FIXED : 0);
 
-	return real_mmap(base, region->bytes, msharefs_prot(prot), flags, region->fd, 0);
+	return real_mmap(base, region->bytes, prot, flags, region->fd, 0);
 }
 
 void msharefs_close(const struct region *region)

@@ -7,6 +7,7 @@
 #ifndef MSHARE_MSHAREFS_H
 #define MSHARE_MSHAREFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,11 +37,14 @@ int msharefs_open_root(const char *mount);
 
 int msharefs_open_object(int root, const struct region_request *request, struct region *region);
 
-/* Maps a window, at base where that is not 0, replacing what is there.  prot as in msharefs_prot(). */
+/* Maps a window, at base where that is not 0, replacing what is there.  prot: one that msharefs_can_protect(). */
 long msharefs_map(const struct region *region, uintptr_t base, int prot);
 
-/* The protection a window needs for what the program asked: it knows none, read, and read and write. */
-int msharefs_prot(int prot);
+/*
+ * Can a window have this protection?  It knows none, read, and read and write.  Writing without reading is no use:
+ * the processor cannot do it, but the kernel refuses to read there on the program's behalf.
+ */
+bool msharefs_can_protect(int prot);
 
 void msharefs_close(const struct region *region);
 

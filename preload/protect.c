@@ -17,7 +17,7 @@
 static bool whole_view(const struct attachment *at, uintptr_t addr, size_t length, int prot)
 {
 	return at != NULL && addr == at->view && round_up(length, PAGE_BYTES) == at->length &&
-	       (prot & ~(PROT_READ | PROT_WRITE)) == 0;
+	       msharefs_can_protect(prot);
 }
 
 static long protect_locked(uintptr_t addr, size_t length, int prot)
@@ -26,7 +26,7 @@ static long protect_locked(uintptr_t addr, size_t length, int prot)
 	long ret;
 
 	if (whole_view(at, addr, length, prot)) {
-		ret = real_mprotect(at->window, at->region, msharefs_prot(prot));
+		ret = real_mprotect(at->window, at->region, prot);
 		if (!failed(ret))
 			at->prot = prot;
 		/* EACCES is what the ordinary mapping would say too: read-only attachments stay so. */
