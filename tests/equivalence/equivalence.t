@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: PostgreSQL
+# equivalence.t - random sequences of memory calls observe the same with the library, whatever backend it uses, as
+# without it; and the comparison itself notices when they do not.
+# Environment: top_builddir; EQUIVALENCE_SEQUENCES (default: 1000) and EQUIVALENCE_SEED (default: 1).
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+. "$here/../lib/tap.sh"
+. "$here/../lib/machine.sh"
+: "${top_builddir:?names the build tree}"
+program=$top_builddir/tests/equivalence/equivalence
+library=$top_builddir/preload/.libs/libmshare_preload.so
+sequences=${EQUIVALENCE_SEQUENCES:-1000}
+seed=${EQUIVALENCE_SEED:-1}
+
+[[ -f $library ]] || { echo "Bail out! no $library"; exit 1; }
+unset "${!MSHARE@}" LD_PRELOAD
+machine_keep
+
+# same BACKEND REDIRECTED TOLERATED: at least REDIRECTED mappings of 1000 sequences go to that backend
+same() {
+	"$program" --library "$library" --backend "$1" --sequences "$sequences" --seed "$seed" \
+		--redirected $(($2 * sequences / 1000)) --tolerate "$3"
+}
+
+segments=$(ipcs -m | wc -l)
+if machine_has_msharefs; then
+	ok "msharefs: $sequences sequences" same msharefs 1000 fault-codes,last-pid
+else
+	ok "none: $sequences sequences" same none 0 ''
+fi
+is "no segment is left" "$(ipcs -m | wc -l)" "$segments"
+done_testing

@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: PostgreSQL
+# machine.sh - what the backends of the library need of the machine: huge pages set aside, huge pages in shared
+# memory allowed, msharefs mounted. Sourced; machine_keep first: what was there before comes back when the test ends.
+
+machine_shmem_enabled=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+machine_nr_hugepages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+
+# machine_keep: to be called once, before a trap of the test's own, which then has to call machine_restore
+machine_keep() {
+	machine_pages_before=$(cat "$machine_nr_hugepages" 2>/dev/null)
+	machine_shmem_before=$(sed 's/.*\[\(.*\)\].*/\1/' "$machine_shmem_enabled" 2>/dev/null)
+	trap machine_restore EXIT
+	trap 'exit 130' INT TERM
+}
+
+machine_restore() {
+	[[ -z $machine_pages_before ]] || echo "$machine_pages_before" >"$machine_nr_hugepages"
+	[[ -z $machine_shmem_before ]] || echo "$machine_shmem_before" >"$machine_shmem_enabled"
+} 2>/dev/null
+
+# machine_huge_pages COUNT: so many 2 MB pages more than are in use; fails where the machine has not got them
+machine_huge_pages() {
+	local used wanted
+	[[ -w $machine_nr_hugepages ]] || return
+	used=$(($(<"$machine_nr_hugepages") - $(<"${machine_nr_hugepages%/*}/free_hugepages")))
+	wanted=$((used + $1))
+	echo "$wanted" >"$machine_nr_hugepages"
+	(($(<"$machine_nr_hugepages") >= wanted))
+}
+
+# machine_shmem_huge WORD: may shared memory have huge pages? advise, never, ...
+machine_shmem_huge() {
+	[[ -w $machine_shmem_enabled ]] && echo "$1" >"$machine_shmem_enabled"
+}
+
+# machine_has_msharefs: mounts it where it is not mounted yet
+machine_has_msharefs() {
+	local mount=${MSHARE_MOUNT:-/sys/fs/mshare}
+	grep -qw msharefs /proc/filesystems || return
+	grep -qF " $mount msharefs " /proc/self/mounts || mount -t msharefs msharefs "$mount" || {
+		echo "Bail out! the kernel has msharefs, but it cannot be mounted on $mount"
+		exit 1
+	}
+}
