@@ -10,8 +10,11 @@
 
 #include <linux/mm.h>
 
+struct arch_tlbflush_unmap_batch;
+struct mem_cgroup;
 struct mmu_gather;
 struct signal_struct;
+struct tlbflush_unmap_batch;
 
 #ifdef CONFIG_MSHARE
 
@@ -48,9 +51,19 @@ unsigned long mshare_host_address(const struct vm_area_struct *vma,
 void mshare_unlink(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		   unsigned long start, unsigned long end);
 void mshare_relink(struct mmu_gather *tlb, struct vm_area_struct *vma);
-bool mshare_needs_flush(struct mm_struct *host);
+int mshare_dup_window(struct vm_area_struct *vma);
+unsigned long mshare_nr_windows(const struct vm_area_struct *vma);
+bool mshare_has_windows(const struct mm_struct *host);
+bool mm_has_windows(struct mm_struct *mm);
+bool mshare_pend_flush(struct mm_struct *host,
+		       struct arch_tlbflush_unmap_batch *batch);
+void mshare_batch_add(struct tlbflush_unmap_batch *batch,
+		      struct mm_struct *host);
+void mshare_batch_end(struct tlbflush_unmap_batch *batch);
 int mshare_advise_objects(struct vm_area_struct *vma, unsigned long start,
 			  unsigned long end, int behavior);
+struct mem_cgroup *mshare_get_memcg(const struct mm_struct *host);
+unsigned long mshare_owned_pages(struct signal_struct *sig);
 void mshare_exit_owner(struct signal_struct *sig);
 
 #else /* !CONFIG_MSHARE */
@@ -103,16 +116,46 @@ static inline void mshare_unlink(struct mmu_gather *tlb,
 static inline void mshare_relink(struct mmu_gather *tlb,
 				 struct vm_area_struct *vma) { }
 
-static inline bool mshare_needs_flush(struct mm_struct *host)
+static inline int mshare_dup_window(struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline unsigned long mshare_nr_windows(const struct vm_area_struct *vma)
+{
+	return 1;
+}
+
+static inline bool mshare_has_windows(const struct mm_struct *host)
 {
 	return false;
 }
+
+static inline bool mm_has_windows(struct mm_struct *mm)
+{
+	return false;
+}
+
+static inline void mshare_batch_add(struct tlbflush_unmap_batch *batch,
+				    struct mm_struct *host) { }
+
+static inline void mshare_batch_end(struct tlbflush_unmap_batch *batch) { }
 
 static inline int mshare_advise_objects(struct vm_area_struct *vma,
 					unsigned long start, unsigned long end,
 					int behavior)
 {
 	return -EINVAL;
+}
+
+static inline struct mem_cgroup *mshare_get_memcg(const struct mm_struct *host)
+{
+	return NULL;
+}
+
+static inline unsigned long mshare_owned_pages(struct signal_struct *sig)
+{
+	return 0;
 }
 
 static inline void mshare_exit_owner(struct signal_struct *sig) { }

@@ -18,20 +18,13 @@
 
 #include "internal.h"
 
-#define MSHARE_INFO_NAME	"mshare_info"
 #define MSHARE_DEFAULT_MODE	01777
-
-struct mshare_mount_opts {
-	umode_t mode;
-	kuid_t uid;
-	kgid_t gid;
-};
 
 static struct kmem_cache *mshare_inode_cache;
 static const struct inode_operations mshare_dir_inode_operations;
 static const struct inode_operations mshare_region_inode_operations;
 
-/* mshare_info */
+/* Files that the filesystem itself has in its root */
 
 static ssize_t mshare_info_read(struct file *file, char __user *buf,
 				size_t count, loff_t *ppos)
@@ -48,22 +41,22 @@ static const struct file_operations mshare_info_operations = {
 };
 
 /* Not even root changes what the kernel says. */
-static int mshare_info_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
-			       struct iattr *attr)
+static int mshare_fixed_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+				struct iattr *attr)
 {
 	return -EPERM;
 }
 
-static const struct inode_operations mshare_info_inode_operations = {
-	.setattr	= mshare_info_setattr,
+static const struct inode_operations mshare_fixed_inode_operations = {
+	.setattr	= mshare_fixed_setattr,
 	.getattr	= simple_getattr,
 };
 
-static bool mshare_is_info(const struct dentry *dentry)
+static bool mshare_is_fixed(const struct dentry *dentry)
 {
 	const struct inode *inode = d_inode(dentry);
 
-	return inode && inode->i_fop == &mshare_info_operations;
+	return inode && inode->i_op == &mshare_fixed_inode_operations;
 }
 
 /* Regions */
@@ -121,20 +114,6 @@ static int mshare_fsync(struct file *file, loff_t start, loff_t end,
 	return mshare_walk_objects(region, start,
 				   min_t(loff_t, end, size - 1) + 1,
 				   mshare_fsync_object, datasync);
-}
-
-static void mshare_show_fdinfo(struct seq_file *m, struct file *file)
-{
-	struct mshare_stat st = { .size = sizeof(st) };
-
-	mshare_region_stat(mshare_region(file_inode(file)), &st);
-	seq_printf(m, "mshare-region-bytes:\t%llu\n", st.region_bytes);
-	seq_printf(m, "mshare-mapped-bytes:\t%llu\n", st.mapped_bytes);
-	seq_printf(m, "mshare-resident-pages:\t%llu\n", st.resident_pages);
-	seq_printf(m, "mshare-page-table-bytes:\t%llu\n",
-		   st.page_table_bytes);
-	seq_printf(m, "mshare-windows:\t%llu\n", st.windows);
-	seq_printf(m, "mshare-links:\t%llu\n", st.links);
 }
 
 const struct file_operations mshare_file_operations = {
@@ -199,7 +178,7 @@ static int mshare_create(struct mnt_idmap *idmap, struct inode *dir,
 		iput(inode);
 		return err;
 	}
-	mshare_region_set_owner(mshare_region(inode));
+	mshare_set_owner(mshare_region(inode));
 	mshare_add_entry(dir, dentry, inode);
 	return 0;
 }
@@ -222,19 +201,19 @@ static int mshare_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 static int mshare_link(struct dentry *old, struct inode *dir,
 		       struct dentry *dentry)
 {
-	return mshare_is_info(old) ? -EPERM : simple_link(old, dir, dentry);
+	return mshare_is_fixed(old) ? -EPERM : simple_link(old, dir, dentry);
 }
 
 static int mshare_unlink_entry(struct inode *dir, struct dentry *dentry)
 {
-	return mshare_is_info(dentry) ? -EPERM : simple_unlink(dir, dentry);
+	return mshare_is_fixed(dentry) ? -EPERM : simple_unlink(dir, dentry);
 }
 
 static int mshare_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 			 struct dentry *old, struct inode *new_dir,
 			 struct dentry *new, unsigned int flags)
 {
-	if (mshare_is_info(old) || mshare_is_info(new))
+	if (mshare_is_fixed(old) || mshare_is_fixed(new))
 		return -EPERM;
 	return simple_rename(idmap, old_dir, old, new_dir, new, flags);
 }
@@ -272,6 +251,9 @@ static struct inode *mshare_alloc_inode(struct super_block *sb)
 		return NULL;
 	memset_after(region, 0, vfs_inode);
 	INIT_HLIST_NODE(&region->owned);
+	INIT_LIST_HEAD(&region->listed);
+	INIT_LIST_HEAD(&region->windows);
+	rwlock_init(&region->windows_lock);
 	return &region->vfs_inode;
 }
 
@@ -288,16 +270,16 @@ static void mshare_evict_inode(struct inode *inode)
 
 static int mshare_show_options(struct seq_file *m, struct dentry *root)
 {
-	const struct mshare_mount_opts *opts = root->d_sb->s_fs_info;
+	const struct mshare_mount *mount = mshare_mount(root->d_sb);
 
-	if (opts->mode != MSHARE_DEFAULT_MODE)
-		seq_printf(m, ",mode=%03ho", opts->mode);
-	if (!uid_eq(opts->uid, GLOBAL_ROOT_UID))
+	if (mount->mode != MSHARE_DEFAULT_MODE)
+		seq_printf(m, ",mode=%03ho", mount->mode);
+	if (!uid_eq(mount->uid, GLOBAL_ROOT_UID))
 		seq_printf(m, ",uid=%u",
-			   from_kuid_munged(&init_user_ns, opts->uid));
-	if (!gid_eq(opts->gid, GLOBAL_ROOT_GID))
+			   from_kuid_munged(&init_user_ns, mount->uid));
+	if (!gid_eq(mount->gid, GLOBAL_ROOT_GID))
 		seq_printf(m, ",gid=%u",
-			   from_kgid_munged(&init_user_ns, opts->gid));
+			   from_kgid_munged(&init_user_ns, mount->gid));
 	return 0;
 }
 
@@ -310,17 +292,17 @@ static const struct super_operations mshare_super_operations = {
 	.show_options	= mshare_show_options,
 };
 
-static int mshare_fill_root(struct super_block *sb,
-			    const struct mshare_mount_opts *opts)
+static int mshare_fill_root(struct super_block *sb)
 {
+	const struct mshare_mount *mount = mshare_mount(sb);
 	struct inode *inode = new_inode(sb);
 
 	if (!inode)
 		return -ENOMEM;
 	inode->i_ino = get_next_ino();
-	inode->i_mode = S_IFDIR | opts->mode;
-	inode->i_uid = opts->uid;
-	inode->i_gid = opts->gid;
+	inode->i_mode = S_IFDIR | mount->mode;
+	inode->i_uid = mount->uid;
+	inode->i_gid = mount->gid;
 	inode->i_op = &mshare_dir_inode_operations;
 	inode->i_fop = &mshare_root_operations;
 	inc_nlink(inode);
@@ -329,9 +311,10 @@ static int mshare_fill_root(struct super_block *sb,
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
-static int mshare_fill_info(struct super_block *sb)
+static int mshare_fill_fixed(struct super_block *sb, const char *name,
+			     umode_t mode, const struct file_operations *fops)
 {
-	struct dentry *dentry = d_alloc_name(sb->s_root, MSHARE_INFO_NAME);
+	struct dentry *dentry = d_alloc_name(sb->s_root, name);
 	struct inode *inode;
 
 	if (!dentry)
@@ -342,9 +325,11 @@ static int mshare_fill_info(struct super_block *sb)
 		return -ENOMEM;
 	}
 	inode->i_ino = get_next_ino();
-	inode->i_mode = S_IFREG | 0444;
-	inode->i_op = &mshare_info_inode_operations;
-	inode->i_fop = &mshare_info_operations;
+	inode->i_mode = S_IFREG | mode;
+	inode->i_uid = mshare_mount(sb)->uid;
+	inode->i_gid = mshare_mount(sb)->gid;
+	inode->i_op = &mshare_fixed_inode_operations;
+	inode->i_fop = fops;
 	simple_inode_init_ts(inode);
 	d_add(dentry, inode);
 	return 0;
@@ -352,7 +337,6 @@ static int mshare_fill_info(struct super_block *sb)
 
 static int mshare_fill_super(struct super_block *sb, struct fs_context *fc)
 {
-	const struct mshare_mount_opts *opts = sb->s_fs_info;
 	int err;
 
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
@@ -361,10 +345,15 @@ static int mshare_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_magic = MSHARE_MAGIC;
 	sb->s_op = &mshare_super_operations;
 	sb->s_time_gran = 1;
-	err = mshare_fill_root(sb, opts);
-	if (err)
-		return err;
-	return mshare_fill_info(sb);
+	err = mshare_fill_root(sb);
+	if (!err)
+		err = mshare_fill_fixed(sb, "mshare_info", 0444,
+					&mshare_info_operations);
+	/* What others have mapped is not for everybody's eyes. */
+	if (!err)
+		err = mshare_fill_fixed(sb, "mshare_regions", 0400,
+					&mshare_regions_operations);
+	return err;
 }
 
 /* Mount */
@@ -381,7 +370,7 @@ static const struct fs_parameter_spec mshare_parameters[] = {
 static int mshare_parse_param(struct fs_context *fc,
 			      struct fs_parameter *param)
 {
-	struct mshare_mount_opts *opts = fc->s_fs_info;
+	struct mshare_mount *mount = fc->s_fs_info;
 	struct fs_parse_result result;
 	int opt;
 
@@ -393,13 +382,13 @@ static int mshare_parse_param(struct fs_context *fc,
 		if (result.uint_32 & ~S_IALLUGO)
 			return invalfc(fc, "mode=%o: more than 7777",
 				       result.uint_32);
-		opts->mode = result.uint_32;
+		mount->mode = result.uint_32;
 		break;
 	case OPT_UID:
-		opts->uid = result.uid;
+		mount->uid = result.uid;
 		break;
 	case OPT_GID:
-		opts->gid = result.gid;
+		mount->gid = result.gid;
 		break;
 	}
 	return 0;
@@ -423,15 +412,17 @@ static const struct fs_context_operations mshare_context_operations = {
 
 static int mshare_init_fs_context(struct fs_context *fc)
 {
-	struct mshare_mount_opts *opts;
+	struct mshare_mount *mount;
 
-	opts = kzalloc(sizeof(*opts), GFP_KERNEL);
-	if (!opts)
+	mount = kzalloc(sizeof(*mount), GFP_KERNEL);
+	if (!mount)
 		return -ENOMEM;
-	opts->mode = MSHARE_DEFAULT_MODE;
-	opts->uid = GLOBAL_ROOT_UID;
-	opts->gid = GLOBAL_ROOT_GID;
-	fc->s_fs_info = opts;
+	mount->mode = MSHARE_DEFAULT_MODE;
+	mount->uid = GLOBAL_ROOT_UID;
+	mount->gid = GLOBAL_ROOT_GID;
+	mutex_init(&mount->regions_lock);
+	INIT_LIST_HEAD(&mount->regions);
+	fc->s_fs_info = mount;
 	fc->ops = &mshare_context_operations;
 	return 0;
 }

@@ -4,9 +4,13 @@
  *
  *   fs.c      the filesystem: mount, directories, sizes, lifetime of inodes
  *   region.c  the host mm: objects mapped into it, its size and its cost
+ *   range.c   changes to what is mapped: protection, locks, advice
+ *   owner.c   who pays for a region, and the end of its owner
  *   ioctl.c   the system call surface of a region
  *   object.c  regions found by the object they show (MSHAREFS_OPEN_OBJECT)
  *   window.c  the mapping of a region in a process: link, fault, unlink
+ *   guests.c  all windows of a region, and the flushing of their TLBs
+ *   show.c    what can be seen of regions: mshare_regions, fdinfo
  *
  * Invariants
  *
@@ -21,11 +25,16 @@
  *    may still walk with interrupts off, is held off by the RCU-delayed
  *    freeing of page tables (MMU_GATHER_RCU_TABLE_FREE).
  * 3. A host pte change is followed by a TLB flush that reaches every guest:
- *    flush_tlb_mm_range() of a host mm asks mshare_needs_flush().  The count
- *    of windows that it reads is raised before the first link and dropped
- *    after the last flush.
+ *    flush_tlb_mm_range() and the batches of reclaim go over to the guests by
+ *    mshare_pend_flush().  A window is on the list that it walks from before
+ *    its first link until after its last flush.
  * 4. Nobody walks a window's page tables by the window: every path either
  *    goes over to the host vma, with the host mm locked, or refuses.
+ * 5. A process with a window has no mmu notifier, and the other way round:
+ *    those of a guest would see nothing of what happens in the host mm.
+ * 6. mm->mshare_region of a host mm is cleared when its page tables are gone,
+ *    and the region is freed an RCU grace period later.  Who has but mmgrab()bed
+ *    the host mm (reclaim's batches, khugepaged) reads it under RCU.
  *
  * Lock order
  *
@@ -33,6 +42,8 @@
  *   mmap_lock or vma lock of a guest
  *     mmap_lock or vma lock of the host mm (a lock class of its own)
  *       page_table_lock, page table locks
+ *         windows_lock of a region
+ *   regions_lock of a mount (a region's reference is never dropped inside)
  *   mshare_owner_lock (innermost, never with any of the others inside)
  *
  * A holder of a host mm's lock must not touch user memory (it may lie in a
@@ -43,10 +54,15 @@
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mshare.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <uapi/linux/msharefs.h>
+
+struct seq_file;
 
 /* Address of a region's first byte in its host mm; any multiple would do. */
 #define MSHARE_HOST_BASE	P4D_SIZE
@@ -59,18 +75,32 @@ struct mshare_key {
 	bool writable;
 };
 
+/* A mount: its options, and its regions. */
+struct mshare_mount {
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+	struct mutex regions_lock;	/* of the list, not of what is on it */
+	struct list_head regions;	/* mshare_region.listed */
+};
+
 struct mshare_region {
 	struct inode vfs_inode;
+	struct list_head listed;	/* in mshare_mount.regions */
 	struct mm_struct *mm;
 	unsigned long size;		/* 0 until set, then never changes */
 	unsigned long object_offset;	/* object regions: where the object is */
 	struct mshare_key key;		/* object regions */
 	struct file *object;		/* object regions: pins key.inode */
-	struct mem_cgroup *memcg;	/* owned regions: who pays, or NULL */
+	struct mem_cgroup *memcg;	/* its maker's: see mshare_begin_charge() */
+	struct ucounts *lock_user;	/* who is charged for locked_pages */
+	unsigned long locked_pages;	/* host mmap_lock */
 	struct hlist_node owned;	/* in signal_struct, mshare_owner_lock */
 	unsigned int stat_flags;	/* MSHARE_STAT_* that do not change */
 	bool dead;			/* the owner is gone; host mmap_lock */
-	atomic_long_t windows;
+	rwlock_t windows_lock;
+	struct list_head windows;	/* mshare_window.node */
+	unsigned long nr_windows;
 	atomic_long_t links;
 };
 
@@ -100,20 +130,47 @@ static inline bool mshare_is_region(const struct file *file)
 	return file->f_op == &mshare_file_operations;
 }
 
+static inline struct mshare_region *
+mshare_window_region(const struct vm_area_struct *vma)
+{
+	return mshare_region(file_inode(vma->vm_file));
+}
+
+static inline struct mshare_mount *mshare_mount(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
 /* region.c */
 int mshare_region_init(struct mshare_region *region);
 void mshare_region_destroy(struct mshare_region *region);
-void mshare_region_set_owner(struct mshare_region *region);
 int mshare_region_set_size(struct mshare_region *region, loff_t size);
 int mshare_region_map(struct mshare_region *region,
 		      const struct mshare_mapping *map);
 int mshare_region_unmap(struct mshare_region *region, unsigned long offset,
 			unsigned long size);
-int mshare_region_populate(struct mshare_region *region, unsigned long offset,
-			   unsigned long size);
 void mshare_region_stat(struct mshare_region *region, struct mshare_stat *st);
 int mshare_walk_objects(struct mshare_region *region, unsigned long start,
 			unsigned long end, mshare_object_fn fn, int arg);
+
+/* range.c */
+int mshare_region_protect(struct mshare_region *region, unsigned long offset,
+			  unsigned long size, unsigned long prot);
+int mshare_region_lock(struct mshare_region *region, unsigned long offset,
+		       unsigned long size, bool on);
+void mshare_settle_locked(struct mshare_region *region);
+int mshare_region_advise(struct mshare_region *region, unsigned long offset,
+			 unsigned long size, u32 advice);
+int mshare_region_populate(struct mshare_region *region, unsigned long offset,
+			   unsigned long size);
+
+/* owner.c */
+void mshare_set_owner(struct mshare_region *region);
+void mshare_set_memcg(struct mshare_region *region);
+void mshare_disown(struct mshare_region *region);
+struct mem_cgroup *mshare_begin_charge(const struct mshare_region *region);
+void mshare_end_charge(const struct mshare_region *region,
+		       struct mem_cgroup *payer);
 
 /* ioctl.c */
 long mshare_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
@@ -126,6 +183,16 @@ int mshare_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long mshare_get_unmapped_area(struct file *file, unsigned long addr,
 				       unsigned long len, unsigned long pgoff,
 				       unsigned long flags);
+
+/* guests.c */
+void mshare_add_window(struct vm_area_struct *vma);
+void mshare_remove_window(struct vm_area_struct *vma);
+
+/* show.c */
+extern const struct file_operations mshare_regions_operations;
+void mshare_list(struct mshare_region *region);
+void mshare_unlist(struct mshare_region *region);
+void mshare_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* fs.c */
 void mshare_init_region_inode(struct inode *inode, umode_t mode);

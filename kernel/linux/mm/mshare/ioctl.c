@@ -125,6 +125,70 @@ static long mshare_unmap(struct mshare_region *region,
 	return mshare_region_unmap(region, mu.region_offset, mu.size);
 }
 
+static long mshare_protect(struct mshare_region *region,
+			   const struct mshare_protect __user *arg)
+{
+	struct mshare_protect mp;
+	int err;
+
+	if (copy_from_user(&mp, arg, sizeof(mp)))
+		return -EFAULT;
+	err = mshare_check_range(region, mp.region_offset, mp.size);
+	if (err)
+		return err;
+	if (mp.reserved || (mp.prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)))
+		return -EINVAL;
+	return mshare_region_protect(region, mp.region_offset, mp.size,
+				     mp.prot);
+}
+
+static long mshare_advise(struct mshare_region *region,
+			  const struct mshare_advise __user *arg)
+{
+	struct mshare_advise ma;
+	int err;
+
+	if (copy_from_user(&ma, arg, sizeof(ma)))
+		return -EFAULT;
+	err = mshare_check_range(region, ma.region_offset, ma.size);
+	if (err)
+		return err;
+	if (ma.reserved)
+		return -EINVAL;
+	return mshare_region_advise(region, ma.region_offset, ma.size,
+				    ma.advice);
+}
+
+static long mshare_lock(struct mshare_region *region,
+			const struct mshare_lock __user *arg)
+{
+	struct mshare_lock ml;
+	int err;
+
+	if (copy_from_user(&ml, arg, sizeof(ml)))
+		return -EFAULT;
+	err = mshare_check_range(region, ml.region_offset, ml.size);
+	if (err)
+		return err;
+	if (ml.reserved || ml.on > 1)
+		return -EINVAL;
+	return mshare_region_lock(region, ml.region_offset, ml.size, ml.on);
+}
+
+static long mshare_populate(struct mshare_region *region,
+			    const struct mshare_populate __user *arg)
+{
+	struct mshare_populate mp;
+	int err;
+
+	if (copy_from_user(&mp, arg, sizeof(mp)))
+		return -EFAULT;
+	err = mshare_check_range(region, mp.region_offset, mp.size);
+	if (err)
+		return err;
+	return mshare_region_populate(region, mp.region_offset, mp.size);
+}
+
 /* Extensible: each side may know more fields than the other. */
 static long mshare_stat(struct mshare_region *region,
 			struct mshare_stat __user *arg)
@@ -142,28 +206,55 @@ static long mshare_stat(struct mshare_region *region,
 	return copy_to_user(arg, &st, size) ? -EFAULT : 0;
 }
 
+/* An object's region shows this object, to all who have it mapped. */
+static bool mshare_is_arrangement(unsigned int cmd)
+{
+	return cmd == MSHAREFS_CREATE_MAPPING || cmd == MSHAREFS_UNMAP ||
+	       cmd == MSHAREFS_PROTECT;
+}
+
+static long mshare_change(struct mshare_region *region, unsigned int cmd,
+			  void __user *argp)
+{
+	if (mshare_is_arrangement(cmd) &&
+	    (region->stat_flags & MSHARE_STAT_OBJECT))
+		return -EPERM;
+	switch (cmd) {
+	case MSHAREFS_CREATE_MAPPING:
+		return mshare_create_mapping(region, argp);
+	case MSHAREFS_UNMAP:
+		return mshare_unmap(region, argp);
+	case MSHAREFS_PROTECT:
+		return mshare_protect(region, argp);
+	case MSHAREFS_ADVISE:
+		return mshare_advise(region, argp);
+	case MSHAREFS_LOCK:
+		return mshare_lock(region, argp);
+	case MSHAREFS_POPULATE:
+		return mshare_populate(region, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
 long mshare_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mshare_region *region = mshare_region(file_inode(file));
 	void __user *argp = (void __user *)arg;
 
-	/* What the region is made of is changed through a writable fd only. */
 	switch (cmd) {
-	case MSHAREFS_CREATE_MAPPING:
-		if (!(file->f_mode & FMODE_WRITE))
-			return -EBADF;
-		/* An object's region shows this object. */
-		if (region->stat_flags & MSHARE_STAT_OBJECT)
-			return -EPERM;
-		return mshare_create_mapping(region, argp);
-	case MSHAREFS_UNMAP:
-		if (!(file->f_mode & FMODE_WRITE))
-			return -EBADF;
-		if (region->stat_flags & MSHARE_STAT_OBJECT)
-			return -EPERM;
-		return mshare_unmap(region, argp);
 	case MSHAREFS_STAT:
 		return mshare_stat(region, argp);
+	case MSHAREFS_CREATE_MAPPING:
+	case MSHAREFS_UNMAP:
+	case MSHAREFS_PROTECT:
+	case MSHAREFS_ADVISE:
+	case MSHAREFS_LOCK:
+	case MSHAREFS_POPULATE:
+		/* All guests notice: only for those who may write. */
+		if (!(file->f_mode & FMODE_WRITE))
+			return -EBADF;
+		return mshare_change(region, cmd, argp);
 	default:
 		return -ENOTTY;
 	}

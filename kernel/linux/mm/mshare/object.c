@@ -168,6 +168,7 @@ static int mshare_fill_region(struct mshare_region *region,
 	if (target->vm_flags & VM_HUGEPAGE)
 		region->stat_flags |= MSHARE_STAT_HUGEPAGE;
 
+	mshare_set_memcg(region);
 	err = mshare_region_init(region);
 	if (!err)
 		err = mshare_region_set_size(region,

@@ -18,9 +18,6 @@
 
 static struct lock_class_key mshare_mmap_lock_key;
 
-/* Protects signal_struct.mshare_regions and mshare_region.owned. */
-static DEFINE_SPINLOCK(mshare_owner_lock);
-
 /**
  * mshare_region_init() - give a new region its host mm
  * @region: zeroed, not yet reachable by anybody
@@ -47,6 +44,7 @@ int mshare_region_init(struct mshare_region *region)
 	lockdep_set_class(&mm->mmap_lock, &mshare_mmap_lock_key);
 	mm->mshare_region = region;
 	region->mm = mm;
+	mshare_list(region);
 	return 0;
 }
 
@@ -66,39 +64,28 @@ static void mshare_free_slots(struct mshare_region *region)
 	tlb_finish_mmu(&tlb);
 }
 
-static void mshare_region_disown(struct mshare_region *region)
-{
-	spin_lock(&mshare_owner_lock);
-	hlist_del_init(&region->owned);
-	spin_unlock(&mshare_owner_lock);
-}
-
 /* The last reference is gone: there is no window, no link, no other user. */
 void mshare_region_destroy(struct mshare_region *region)
 {
 	struct mm_struct *mm = region->mm;
 
-	mshare_region_disown(region);
+	mshare_unlist(region);
+	mshare_disown(region);
 	if (mm) {
-		VM_WARN_ON_ONCE(atomic_long_read(&region->windows));
+		VM_WARN_ON_ONCE(region->nr_windows);
 		VM_WARN_ON_ONCE(atomic_long_read(&region->links));
 		mmgrab(mm);
 		mmput(mm);
+		mm->locked_vm = 0;
+		mshare_settle_locked(region);
 		mshare_free_slots(region);
+		/* Reclaim may hold the mm a little longer, khugepaged too. */
+		WRITE_ONCE(mm->mshare_region, NULL);
 		mmdrop(mm);
 	}
 	if (region->object)
 		fput(region->object);
 	mem_cgroup_put(region->memcg);
-}
-
-/* The calling process owns @region, and its memory cgroup pays for it. */
-void mshare_region_set_owner(struct mshare_region *region)
-{
-	region->memcg = get_mem_cgroup_from_mm(current->mm);
-	spin_lock(&mshare_owner_lock);
-	hlist_add_head(&region->owned, &current->signal->mshare_regions);
-	spin_unlock(&mshare_owner_lock);
 }
 
 /**
@@ -235,6 +222,7 @@ static int mshare_map_locked(struct mshare_region *region,
 	if (err)
 		return err;
 	err = do_munmap(mm, addr, map->size, NULL);
+	mshare_settle_locked(region);
 	if (err)
 		return err;
 	return mshare_insert_vma(mm, addr, map, flags);
@@ -298,42 +286,9 @@ int mshare_region_unmap(struct mshare_region *region, unsigned long offset,
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
 	err = do_munmap(mm, MSHARE_HOST_BASE + offset, size, NULL);
+	mshare_settle_locked(region);
 	mmap_write_unlock(mm);
 	return err;
-}
-
-/**
- * mshare_region_populate() - fault a range of a region in
- * @region: the range of it holds objects
- * @offset: bytes, page aligned
- * @size: bytes, page aligned
- *
- * Return: 0, or an errno of MADV_POPULATE_READ.
- */
-int mshare_region_populate(struct mshare_region *region, unsigned long offset,
-			   unsigned long size)
-{
-	unsigned long addr = MSHARE_HOST_BASE + offset;
-	unsigned long end = addr + size;
-	struct mm_struct *mm = region->mm;
-
-	while (addr < end) {
-		int locked = 1;
-		long pages;
-
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-		mmap_read_lock(mm);
-		pages = faultin_page_range(mm, addr, min(end, addr + PMD_SIZE),
-					   false, &locked);
-		if (locked)
-			mmap_read_unlock(mm);
-		if (pages < 0)
-			return pages;
-		addr += pages * PAGE_SIZE;
-	}
-	return 0;
 }
 
 /* Exact, where get_mm_rss() may be off by a batch for each CPU. */
@@ -370,7 +325,7 @@ void mshare_region_stat(struct mshare_region *region, struct mshare_stat *st)
 		st->flags |= MSHARE_STAT_DEAD;
 	st->region_bytes = READ_ONCE(region->size);
 	st->object_offset = region->object_offset;
-	st->windows = atomic_long_read(&region->windows);
+	st->windows = READ_ONCE(region->nr_windows);
 	st->links = atomic_long_read(&region->links);
 	mshare_stat_mm(region->mm, st);
 }
@@ -417,55 +372,4 @@ int mshare_walk_objects(struct mshare_region *region, unsigned long start,
 		addr = stop;
 	}
 	return err;
-}
-
-/*
- * Unmap everything and let nothing in again.  munmap may fail for want of
- * memory, but must not leave the guests with what they had: zapping needs no
- * memory, and a fault on a dead region fails.
- */
-static void mshare_region_kill(struct mshare_region *region)
-{
-	struct mm_struct *mm = region->mm;
-	struct vm_area_struct *vma;
-	struct vma_iterator vmi;
-
-	mmap_write_lock(mm);
-	WRITE_ONCE(region->dead, true);
-	if (region->size &&
-	    do_munmap(mm, MSHARE_HOST_BASE, region->size, NULL)) {
-		vma_iter_init(&vmi, mm, 0);
-		for_each_vma(vmi, vma) {
-			vma_start_write(vma);
-			zap_page_range_single(vma, vma->vm_start,
-					      vma->vm_end - vma->vm_start,
-					      NULL);
-		}
-	}
-	mmap_write_unlock(mm);
-}
-
-/* A process is gone: nobody may use the regions that it made any longer. */
-void mshare_exit_owner(struct signal_struct *sig)
-{
-	for (;;) {
-		struct mshare_region *region;
-		struct inode *inode = NULL;
-
-		spin_lock(&mshare_owner_lock);
-		region = hlist_entry_safe(sig->mshare_regions.first,
-					  struct mshare_region, owned);
-		if (region) {
-			hlist_del_init(&region->owned);
-			/* NULL: on its way out, with all that it holds. */
-			inode = igrab(&region->vfs_inode);
-		}
-		spin_unlock(&mshare_owner_lock);
-		if (!region)
-			return;
-		if (!inode)
-			continue;
-		mshare_region_kill(region);
-		iput(inode);
-	}
 }

@@ -9,18 +9,17 @@
  */
 #include <linux/hugetlb.h>
 #include <linux/mman.h>
+#include <linux/mmu_notifier.h>
 #include <linux/pkeys.h>
 #include <linux/sched/mm.h>
 
 #include <asm/tlb.h>
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/mshare.h>
+
 #include "../internal.h"
 #include "internal.h"
-
-static struct mshare_region *mshare_window_region(const struct vm_area_struct *vma)
-{
-	return mshare_region(file_inode(vma->vm_file));
-}
 
 struct mm_struct *mshare_host_mm(const struct vm_area_struct *vma)
 {
@@ -81,10 +80,12 @@ static int mshare_link_slot(struct vm_area_struct *vma, unsigned long address)
 		return -ENOMEM;
 
 	spin_lock(&mm->page_table_lock);
-	if (p4d_none(*p4d))
+	if (p4d_none(*p4d)) {
 		atomic_long_inc(&region->links);
-	else if (!arch_mshare_links_to(*p4d, pud))
+		trace_mshare_link(vma, address);
+	} else if (!arch_mshare_links_to(*p4d, pud)) {
 		err = -EBUSY;
+	}
 	if (!err)
 		set_p4d(p4d, arch_mshare_mk_link(pud, vma->vm_flags & VM_WRITE,
 						 vma->vm_flags & VM_EXEC));
@@ -153,8 +154,10 @@ static bool mshare_unlink_slot(struct vm_area_struct *vma,
 		linked = true;
 	}
 	spin_unlock(&mm->page_table_lock);
-	if (linked)
+	if (linked) {
 		atomic_long_dec(&mshare_window_region(vma)->links);
+		trace_mshare_unlink(vma, address);
+	}
 	return linked;
 }
 
@@ -201,21 +204,6 @@ void mshare_relink(struct mmu_gather *tlb, struct vm_area_struct *vma)
 	}
 	mshare_link(vma);
 	mshare_flush_slots(tlb, vma);
-}
-
-/**
- * mshare_needs_flush() - may a CPU hold what a host mm's page tables say?
- * @host: just changed
- *
- * No CPU ever runs on a host mm; its entries get into TLBs through windows.
- * Pairs with mshare_open_window(): either we see the window, or its guest sees
- * the changed page tables.
- */
-bool mshare_needs_flush(struct mm_struct *host)
-{
-	/* The change of the page tables before the look at the windows. */
-	smp_mb();
-	return atomic_long_read(&host->mshare_region->windows);
 }
 
 /* Faults */
@@ -350,20 +338,18 @@ vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 			       unsigned long address, unsigned int flags)
 {
 	struct mshare_region *region = mshare_window_region(vma);
-	struct mem_cgroup *memcg = NULL;
+	struct mem_cgroup *payer;
 	vm_fault_t ret;
 	int err;
 
 	err = mshare_link_fault(vma, address);
-
 	if (err)
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	if (region->memcg)
-		memcg = set_active_memcg(region->memcg);
+	payer = mshare_begin_charge(region);
 	ret = mshare_fault_host(region->mm, mshare_host_address(vma, address),
 				flags);
-	if (region->memcg)
-		set_active_memcg(memcg);
+	mshare_end_charge(region, payer);
+	trace_mshare_fault(&region->vfs_inode, address, flags, ret);
 
 	if ((ret & VM_FAULT_COMPLETED) ||
 	    ((ret & VM_FAULT_RETRY) && !(flags & FAULT_FLAG_RETRY_NOWAIT)))
@@ -373,25 +359,20 @@ vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 
 /* The window as a vma */
 
-/* Before the first link; pairs with mshare_needs_flush(). */
-static void mshare_count_window(struct mshare_region *region)
-{
-	atomic_long_inc(&region->windows);
-	/* The window is seen before the CPU can see its page tables. */
-	smp_mb__after_atomic();
-}
-
-/* fork(): the child's window is linked now, so that it takes no fault. */
+/*
+ * fork(), which has done mshare_dup_window(): the child's window is linked now,
+ * so that it takes no fault.
+ */
 static void mshare_open_window(struct vm_area_struct *vma)
 {
-	mshare_count_window(mshare_window_region(vma));
+	mshare_add_window(vma);
 	mshare_link(vma);
 }
 
 /* After the last flush: remove_vma() comes when the mmu_gather is done. */
 static void mshare_close_window(struct vm_area_struct *vma)
 {
-	atomic_long_dec(&mshare_window_region(vma)->windows);
+	mshare_remove_window(vma);
 }
 
 /* The rest of a split slot would be nobody's: a window is whole or gone. */
@@ -419,12 +400,23 @@ static vm_fault_t mshare_fault(struct vm_fault *vmf)
 	return VM_FAULT_SIGBUS;
 }
 
+#ifdef CONFIG_NUMA
+/* Where pages are placed is the object's policy, which mbind() finds elsewhere. */
+static int mshare_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
+{
+	return -EINVAL;
+}
+#endif
+
 static const struct vm_operations_struct mshare_vm_ops = {
 	.open		= mshare_open_window,
 	.close		= mshare_close_window,
 	.may_split	= mshare_may_split,
 	.mprotect	= mshare_mprotect,
 	.fault		= mshare_fault,
+#ifdef CONFIG_NUMA
+	.set_policy	= mshare_set_policy,
+#endif
 };
 
 /* Object regions have no executable host vma: say so at mmap(). */
@@ -450,7 +442,13 @@ int mshare_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!mshare_exec_ok(region, vma->vm_flags))
 		return -EACCES;
 
+	/* Notifiers of this mm would not see what changes in the region. */
+	if (mm_has_notifiers(vma->vm_mm))
+		return -EOPNOTSUPP;
+
 	err = mshare_prepare_link(vma);
+	if (!err)
+		err = mshare_dup_window(vma);
 	if (err)
 		return err;
 
@@ -458,7 +456,7 @@ int mshare_mmap(struct file *file, struct vm_area_struct *vma)
 		vm_flags_clear(vma, VM_MAYEXEC);
 	vm_flags_set(vma, VM_MSHARE | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_ops = &mshare_vm_ops;
-	mshare_count_window(region);
+	mshare_add_window(vma);
 	mshare_link(vma);
 	return 0;
 }

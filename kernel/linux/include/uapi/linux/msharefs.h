@@ -42,6 +42,61 @@ struct mshare_unmap {
 };
 
 /**
+ * struct mshare_protect - change the protection of a range, for all guests
+ * @region_offset: where in the region, in bytes, page aligned
+ * @size: length in bytes, page aligned
+ * @prot: PROT_READ, PROT_WRITE, PROT_EXEC; within what the file of the object
+ *        allowed when it was mapped
+ * @reserved: must be zero
+ */
+struct mshare_protect {
+	__u64 region_offset;
+	__u64 size;
+	__u32 prot;
+	__u32 reserved;
+};
+
+/**
+ * struct mshare_advise - madvise() for a range
+ * @region_offset: where in the region, in bytes, page aligned
+ * @size: length in bytes, page aligned
+ * @advice: MADV_NORMAL, RANDOM, SEQUENTIAL, WILLNEED, DONTNEED, REMOVE,
+ *          HUGEPAGE, NOHUGEPAGE, COLLAPSE, COLD, PAGEOUT, POPULATE_READ or
+ *          POPULATE_WRITE
+ * @reserved: must be zero
+ */
+struct mshare_advise {
+	__u64 region_offset;
+	__u64 size;
+	__u32 advice;
+	__u32 reserved;
+};
+
+/**
+ * struct mshare_lock - lock a range in memory, or unlock it
+ * @region_offset: where in the region, in bytes, page aligned
+ * @size: length in bytes, page aligned
+ * @on: 1 to lock, which faults in what is not there; 0 to unlock
+ * @reserved: must be zero
+ */
+struct mshare_lock {
+	__u64 region_offset;
+	__u64 size;
+	__u32 on;
+	__u32 reserved;
+};
+
+/**
+ * struct mshare_populate - fault a range in, once for all guests
+ * @region_offset: where in the region, in bytes, page aligned
+ * @size: length in bytes, page aligned
+ */
+struct mshare_populate {
+	__u64 region_offset;
+	__u64 size;
+};
+
+/**
  * struct mshare_object - the region of an object that the caller has mapped
  * @addr: start of the caller's MAP_SHARED mapping of the object, or an
  *        address inside it; page aligned
@@ -107,6 +162,10 @@ struct mshare_stat {
 #define MSHAREFS_CREATE_MAPPING	_IOW('x', 0, struct mshare_create)
 #define MSHAREFS_UNMAP		_IOW('x', 1, struct mshare_unmap)
 #define MSHAREFS_STAT		_IOWR('x', 0x11, struct mshare_stat)
+#define MSHAREFS_PROTECT	_IOW('x', 0x12, struct mshare_protect)
+#define MSHAREFS_ADVISE		_IOW('x', 0x13, struct mshare_advise)
+#define MSHAREFS_LOCK		_IOW('x', 0x14, struct mshare_lock)
+#define MSHAREFS_POPULATE	_IOW('x', 0x15, struct mshare_populate)
 
 /* On the root directory: returns a file descriptor of the object's region. */
 #define MSHAREFS_OPEN_OBJECT	_IOW('x', 0x10, struct mshare_object)
