@@ -217,6 +217,68 @@ TEST_F_TIMEOUT(thp, collapse_beneath_writers, 120)
 	close(fd);
 }
 
+#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
+#define GUESTS		100
+
+/* Until khugepaged has put @bytes together that @before did not count. */
+static bool collapsed(long before, size_t bytes)
+{
+	int tries;
+
+	for (tries = 0; tries < 300; tries++) {
+		if (meminfo_value("ShmemHugePages") >=
+		    before + (long)(bytes / 1024))
+			return true;
+		usleep(100 * 1000);
+	}
+	return false;
+}
+
+/*
+ * khugepaged finds the region by its host mm, on which no task runs, and the
+ * tables that it frees are those of a hundred guests.
+ */
+TEST_F_TIMEOUT(thp, khugepaged_with_100_guests, 120)
+{
+	char *small = mmap(WINDOW_AT(30), COUNTED, RW, MAP_SHARED |
+			   MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	struct stage *stage = stage_new();
+	struct mshare_stat before, after;
+	pid_t pid[GUESTS];
+	char *view;
+	long huge;
+	int i, fd;
+
+	ASSERT_NE(MAP_FAILED, small);
+	ASSERT_NE(NULL, stage);
+	/* In small pages, as nobody has asked for huge ones yet. */
+	fill(small, COUNTED, 1);
+	huge = meminfo_settled("ShmemHugePages");
+	fd = object_open(self->root, small, COUNTED,
+			 MSHARE_OBJECT_HUGEPAGE | MSHARE_OBJECT_POPULATE);
+	ASSERT_LE(0, fd);
+	view = object_window(fd, RW, NULL);
+	ASSERT_NE(MAP_FAILED, view);
+	ASSERT_EQ(0, region_stat(fd, &before));
+	munmap(small, COUNTED);
+	for (i = 0; i < GUESTS; i++) {
+		pid[i] = child_fork();
+		if (!pid[i])
+			_exit(count_in_pages(view, i, stage));
+	}
+	EXPECT_TRUE(stage_wait(stage, GUESTS));
+	EXPECT_TRUE(collapsed(huge, COUNTED));
+	usleep(500 * 1000);
+	__atomic_store_n(&stage->value[0], 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < GUESTS; i++)
+		EXPECT_EQ(0, child_wait(pid[i]));
+	EXPECT_TRUE(filled(view, COUNTED, 1));
+	ASSERT_EQ(0, region_stat(fd, &after));
+	EXPECT_GT(before.page_table_bytes, after.page_table_bytes);
+	munmap(view, SLOT);
+	close(fd);
+}
+
 /* Advice that begins or ends within a huge page. */
 TEST_F(thp, parts_of_huge_pages)
 {
@@ -230,5 +292,9 @@ int main(int argc, char **argv)
 {
 	no_thp = knob_set("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
 			  "advise");
+	if (!no_thp) {
+		knob_set(KHUGEPAGED "scan_sleep_millisecs", "10");
+		knob_set(KHUGEPAGED "pages_to_scan", "4096");
+	}
 	return test_harness_run(argc, argv);
 }
