@@ -39,7 +39,7 @@ find_shared_mapping(SharedMapping *shared)
 	memset(shared, 0, sizeof(*shared));
 	describe_main_memory(&memory);
 	shared->addr = memory.header;
-	if (!memory.shared)
+	if (!memory.has_region)
 		return;
 	shared->all = memory.windows >= (uint64) count_attached_processes();
 	shared->known = shared->all ||

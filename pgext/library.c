@@ -20,6 +20,7 @@
 typedef unsigned int (*version_function) (void);
 typedef int (*query_function) (const void *addr, struct mshare_info *info);
 typedef int (*region_function) (const void *addr, struct mshare_region *region);
+typedef int (*prefault_function) (const void *addr, uint64_t length);
 typedef const char *(*reason_function) (unsigned int reason);
 
 /*
@@ -68,6 +69,21 @@ library_region(const void *addr, struct mshare_region *region)
 		return false;
 	}
 	return read_region(addr, region) == 0;
+}
+
+/*
+ * Have a part of a view faulted in.  Returns 0 or errno: ENOSYS if the
+ * library cannot do it, ENOENT if the part is in no view of its.
+ */
+int
+library_prefault(void *addr, uint64 length)
+{
+	prefault_function prefault = (prefault_function) dlsym(RTLD_DEFAULT,
+														   "mshare_prefault");
+
+	if (prefault == NULL)
+		return ENOSYS;
+	return prefault(addr, length) == 0 ? 0 : errno;
 }
 
 /*

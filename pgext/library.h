@@ -14,6 +14,7 @@
 extern bool library_loaded(void);
 extern bool library_query(const void *addr, struct mshare_info *info);
 extern bool library_region(const void *addr, struct mshare_region *region);
+extern int	library_prefault(void *addr, uint64 length);
 extern const char *library_reason_text(unsigned int reason);
 
 #endif							/* PG_MSHARE_LIBRARY_H */

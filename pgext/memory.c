@@ -180,14 +180,46 @@ explain_fallback(MainMemory *memory, bool known, const struct mshare_info *info)
 }
 
 /*
+ * Memory that the library put somewhere else.  msharefs shares all page
+ * tables; of huge pages (hugetlb) the kernel shares those of whole GBs, and
+ * does not tell; transparent huge pages (thp) have few, and share none.
+ */
+static void
+describe_redirected(MainMemory *memory)
+{
+	struct mshare_region region;
+
+	if (strcmp(memory->backend, "thp") == 0)
+	{
+		strlcpy(memory->reason, "transparent huge pages make page tables small, and share none",
+				REASON_LEN);
+		strlcpy(memory->hint, "Boot a kernel with msharefs to share page tables.", REASON_LEN);
+		return;
+	}
+	memory->shared = true;
+	if (strcmp(memory->backend, "hugetlb") == 0)
+		strlcpy(memory->reason, "the kernel shares page tables of huge pages, and does not tell which",
+				REASON_LEN);
+	else if (library_region(memory->header, &region))
+	{
+		memory->has_region = true;
+		memory->resident = region.resident_bytes;
+		memory->page_tables = region.page_table_bytes;
+		memory->windows = region.windows;
+	}
+	else
+		snprintf(memory->reason, REASON_LEN,
+				 "mshare_region_stats() failed: %s", strerror(errno));
+}
+
+/*
  * What main memory is and who pays its page tables; all but the resident
- * bytes of memory whose page tables are not shared, which take time to count.
+ * bytes of memory that is in no region, which take time to count.
  */
 void
 describe_main_memory(MainMemory *memory)
 {
 	struct mshare_info info;
-	struct mshare_region region;
 	bool		known;
 
 	memset(memory, 0, sizeof(*memory));
@@ -202,18 +234,9 @@ describe_main_memory(MainMemory *memory)
 		explain_fallback(memory, known, &info);
 		return;
 	}
-	memory->shared = true;
 	strlcpy(memory->backend, info.backend, sizeof(memory->backend));
 	memory->page_size = info.page_size;
-	if (library_region(memory->header, &region))
-	{
-		memory->resident = region.resident_bytes;
-		memory->page_tables = region.page_table_bytes;
-		memory->windows = region.windows;
-	}
-	else
-		snprintf(memory->reason, REASON_LEN,
-				 "mshare_region_stats() failed: %s", strerror(errno));
+	describe_redirected(memory);
 }
 
 /*
@@ -234,8 +257,7 @@ resident_pages(const char *start, uint64 bytes, uint64 page_size)
 }
 
 /*
- * Count the resident bytes of memory that each process has page tables of its
- * own for.  Huge pages were set aside when the server started, used or not.
+ * Count the resident bytes of memory that is in no region.  Huge pages were set aside when the server started, used or not.
  */
 void
 count_main_memory(MainMemory *memory)
@@ -246,9 +268,9 @@ count_main_memory(MainMemory *memory)
 	uint64		looked_at = 0;
 	uint64		found = 0;
 
-	if (memory->shared)
+	if (memory->has_region)
 		return;
-	if (memory->page_size > base_page)
+	if (memory->page_size > base_page && strcmp(memory->backend, "thp") != 0)
 	{
 		memory->resident = memory->size;
 		return;

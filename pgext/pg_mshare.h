@@ -46,13 +46,14 @@ typedef struct MainMemory
 {
 	const PGShmemHeader *header;	/* also its first byte */
 	uint64		size;			/* bytes */
+	char		backend[16];	/* as in mshare.h */
 	bool		shared;			/* page tables are shared */
-	char		backend[16];	/* "msharefs" or "none" */
+	bool		has_region;		/* by a region of msharefs, which is known */
 	uint64		page_size;		/* bytes */
 	uint64		resident;		/* bytes */
-	uint64		page_tables;	/* bytes, shared ones; 0 if not shared */
-	uint64		windows;		/* processes sharing them; 0 if not shared */
-	char		reason[REASON_LEN]; /* why not shared; empty if it is */
+	uint64		page_tables;	/* bytes, of the region; else 0 */
+	uint64		windows;		/* processes that have the region; else 0 */
+	char		reason[REASON_LEN]; /* why not shared, or why not known */
 	char		hint[REASON_LEN];	/* what to do about that; may be empty */
 } MainMemory;
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fmgr.h"
+#include "library.h"
 #include "miscadmin.h"
 #include "pg_mshare.h"
 #include "postmaster/interrupt.h"
@@ -165,27 +166,34 @@ read_pages(const char *start, uint64 bytes)
 		(void) page[offset];
 }
 
+static int
+populate_ordinary(char *start, uint64 bytes)
+{
+	int			result;
+
+	do
+		result = madvise(start, bytes, MADV_POPULATE_WRITE);
+	while (result != 0 && (errno == EINTR || errno == EAGAIN));
+	return result == 0 ? 0 : errno;
+}
+
 /*
- * Populate a chunk; 0 or errno.  Where page tables are shared it is done by
- * reading: should madvise() fail there, the library would have to give up
- * sharing to let us have its error.
+ * Populate a chunk; 0 or errno.  Memory that the library redirected is its to
+ * populate: should madvise() fail there, it would have to give up sharing to
+ * let us have the error.  Pages are read where neither library nor kernel are
+ * new enough.
  */
 static int
 populate_chunk(const MainMemory *memory, char *start, uint64 bytes)
 {
-	if (!memory->shared)
-	{
-		int			result;
+	int			error;
 
-		do
-			result = madvise(start, bytes, MADV_POPULATE_WRITE);
-		while (result != 0 && (errno == EINTR || errno == EAGAIN));
-		if (result == 0)
-			return 0;
-		/* an older kernel does not know it */
-		if (errno != EINVAL)
-			return errno;
-	}
+	if (strcmp(memory->backend, "none") == 0)
+		error = populate_ordinary(start, bytes);
+	else
+		error = library_prefault(start, bytes);
+	if (error != EINVAL && error != ENOSYS && error != ENOENT)
+		return error;
 	read_pages(start, bytes);
 	return 0;
 }
@@ -231,8 +239,8 @@ populate(const MainMemory *memory, show_function show, char *reason)
 		error = populate_chunk(memory, start + done, bytes);
 		if (error != 0)
 		{
-			snprintf(reason, REASON_LEN, "madvise(%p, " UINT64_FORMAT ", MADV_POPULATE_WRITE) failed: %s",
-					 start + done, bytes, strerror(error));
+			snprintf(reason, REASON_LEN, "populating " UINT64_FORMAT " bytes at %p failed: %s",
+					 bytes, start + done, strerror(error));
 			return PREFAULT_FAILED;
 		}
 		done += bytes;

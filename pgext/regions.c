@@ -8,8 +8,8 @@
  * directory, which is the main memory itself with shared_memory_type = sysv;
  * and dynamic shared memory, of which only dsm.c knows what there is.  It
  * keeps that in a control segment, whose handle is in the header of the
- * interlock, and we read that under dsm.c's lock.  What is not as expected there
- * is left out with a reason, as it must never make the view fail.
+ * interlock, and we read that under dsm.c's lock.  What is not as expected
+ * there is left out with a reason, as it must never make the view fail.
  *
  *-------------------------------------------------------------------------
  */
@@ -90,7 +90,7 @@ put_region(RowSink *sink, const RegionRow *row)
 }
 
 /*
- * Main memory.  Where page tables are not shared, every process of the server
+ * Main memory.  Where it is in no region, every process of the server
  * has it mapped, the logger excepted, and that is what is counted.
  */
 static void
@@ -106,8 +106,8 @@ put_main_memory(RowSink *sink)
 	row.backend = memory.backend;
 	row.page_size = memory.page_size;
 	row.resident = memory.resident;
-	row.page_tables = memory.shared ? (int64) memory.page_tables : -1;
-	row.processes = memory.shared ? (int64) memory.windows : count_attached_processes();
+	row.page_tables = memory.has_region ? (int64) memory.page_tables : -1;
+	row.processes = memory.has_region ? (int64) memory.windows : count_attached_processes();
 	row.reason = memory.reason;
 	put_region(sink, &row);
 }
@@ -283,7 +283,6 @@ put_dynamic_memory(RowSink *sink)
 	char		reason[REASON_LEN] = "dynamic shared memory is not redirected";
 	int			error;
 
-	/* in single-user mode there is none */
 	if (handle == 0)
 		return;
 	error = segment_size(handle, &row.size, &row.resident);

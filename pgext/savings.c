@@ -68,12 +68,12 @@ calculate(Savings *savings, const MainMemory *memory)
 	uint64		n = savings->processes;
 	uint64		n_at_max = n - savings->clients + MaxConnections;
 	uint64		average = n > 0 ? savings->private_tables / n : 0;
-	uint64		windows = memory->shared ? Min(memory->windows, n) : n;
+	uint64		windows = memory->has_region ? Min(memory->windows, n) : n;
 	uint64		each;			/* of one process for shared memory, unshared */
 
 	savings->total = savings->private_tables + memory->page_tables;
 	savings->total_at_max = average * n_at_max + memory->page_tables;
-	if (memory->shared)
+	if (memory->has_region)
 	{
 		each = memory->page_tables;
 		savings->worst = savings->private_tables + windows * each;
@@ -102,10 +102,10 @@ savings_row(FunctionCallInfo fcinfo, const Savings *savings, const MainMemory *m
 	values[i++] = Int64GetDatum(memory->page_tables);
 	values[i++] = Int64GetDatum(savings->total);
 	values[i++] = Int64GetDatum(savings->worst);
-	nulls[i] = memory->shared;
+	nulls[i] = memory->has_region;
 	values[i++] = Int64GetDatum(savings->private_tables);
-	values[i++] = Int64GetDatum(memory->shared ? savings->worst - savings->total : 0);
-	values[i++] = Float8GetDatum(!memory->shared || savings->total == 0 ? 1.0 :
+	values[i++] = Int64GetDatum(memory->has_region ? savings->worst - savings->total : 0);
+	values[i++] = Float8GetDatum(!memory->has_region || savings->total == 0 ? 1.0 :
 								 (double) savings->worst / savings->total);
 	for (int j = 1; j < i; j++)
 		nulls[j] |= !any;
