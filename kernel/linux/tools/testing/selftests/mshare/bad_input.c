@@ -7,10 +7,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 
 #include "../kselftest_harness.h"
-#include "mshare_test.h"
+#include "mshare_ioctl.h"
 
 #define BYTES	MB(1)
 
@@ -18,6 +17,10 @@
 union argument {
 	struct mshare_create create;
 	struct mshare_unmap unmap;
+	struct mshare_protect protect;
+	struct mshare_advise advise;
+	struct mshare_lock lock;
+	struct mshare_populate populate;
 	struct {		/* what they all begin with */
 		__u64 region_offset;
 		__u64 size;
@@ -40,6 +43,10 @@ static const struct {
 	CALL(CREATE_MAPPING, mshare_create,
 	     .create = { 0, BYTES, 0, RW, ANON_FLAGS, -1 }),
 	CALL(UNMAP, mshare_unmap, .unmap = { 0, BYTES }),
+	CALL(PROTECT, mshare_protect, .protect = { 0, BYTES, RW, 0 }),
+	CALL(ADVISE, mshare_advise, .advise = { 0, BYTES, MADV_COLD, 0 }),
+	CALL(LOCK, mshare_lock, .lock = { 0, BYTES, 0, 0 }),
+	CALL(POPULATE, mshare_populate, .populate = { 0, BYTES }),
 };
 
 FIXTURE(bad_input) {
@@ -171,6 +178,22 @@ TEST_F(bad_input, region_without_size)
 	close(fd);
 }
 
+/* Ranges with nothing in them: EINVAL is about the range, ENOMEM is not. */
+TEST_F(bad_input, holes)
+{
+	union argument arg;
+	unsigned int i;
+
+	for (i = 2; i < ARRAY_SIZE(calls); i++) {
+		arg = calls[i].valid;
+		arg.region_offset = GB(1);
+		EXPECT_ERRNO(ENOMEM, ioctl(self->fd, calls[i].cmd, &arg));
+		arg.region_offset = 0;
+		arg.size = 2 * BYTES;
+		EXPECT_ERRNO(ENOMEM, ioctl(self->fd, calls[i].cmd, &arg));
+	}
+}
+
 static char *page_before_nothing(void)
 {
 	char *p = mmap(NULL, 2 * PAGE_SZ, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -207,9 +230,86 @@ TEST_F(bad_input, unreadable)
 			memcpy(at, &calls[i].valid, calls[i].bytes - missing);
 			EXPECT_ERRNO(EFAULT, ioctl(self->fd, cmd, at));
 		}
+		/* To the last byte: fine.  Where it starts is not checked. */
+		if (i < 2)
+			continue;
+		memcpy(page + PAGE_SZ - calls[i].bytes, &calls[i].valid,
+		       calls[i].bytes);
+		EXPECT_EQ(0, ioctl(self->fd, cmd,
+				   page + PAGE_SZ - calls[i].bytes));
 	}
 	munmap(page, PAGE_SZ);
 	munmap(none, PAGE_SZ);
+}
+
+/* An argument in the window that the call is about. */
+TEST_F(bad_input, argument_in_the_region)
+{
+	union argument *arg = (union argument *)(self->p + KB(512));
+	unsigned int i;
+	char saved = self->p[KB(512)];
+
+	for (i = 2; i < ARRAY_SIZE(calls); i++) {
+		memcpy(arg, &calls[i].valid, calls[i].bytes);
+		EXPECT_EQ(0, ioctl(self->fd, calls[i].cmd, arg));
+	}
+	arg->protect = (struct mshare_protect){ 0, BYTES, PROT_NONE, 0 };
+	EXPECT_EQ(0, ioctl(self->fd, MSHAREFS_PROTECT, arg));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, MSHAREFS_PROTECT, arg));
+	EXPECT_EQ(0, region_protect(self->fd, 0, BYTES, RW));
+	self->p[KB(512)] = saved;
+}
+
+/* Fields that mean nothing yet must be zero, or they never will. */
+TEST_F(bad_input, reserved)
+{
+	static const __u32 values[] = { 1, 0x80000000, 0xffffffff };
+	struct mshare_protect protect = { 0, BYTES, PROT_READ, 0 };
+	struct mshare_advise advise = { 0, BYTES, MADV_DONTNEED, 0 };
+	struct mshare_lock lock = { 0, BYTES, 1, 0 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		protect.reserved = values[i];
+		advise.reserved = values[i];
+		lock.reserved = values[i];
+		EXPECT_ERRNO(EINVAL, ioctl(self->fd, MSHAREFS_PROTECT,
+					   &protect));
+		EXPECT_ERRNO(EINVAL, ioctl(self->fd, MSHAREFS_ADVISE, &advise));
+		EXPECT_ERRNO(EINVAL, ioctl(self->fd, MSHAREFS_LOCK, &lock));
+	}
+	EXPECT_EQ((long)(BYTES / PAGE_SZ), resident(self->fd));
+}
+
+/* Values that are none: bits of prot, advice, on. */
+TEST_F(bad_input, values)
+{
+	static const __u32 prots[] = {
+		8, 0x10, PROT_GROWSDOWN, PROT_GROWSUP, RW | 8, 0x80000000,
+		0xffffffff,
+	};
+	static const __u32 ons[] = { 2, 3, 0x100, 0x80000000, 0xffffffff };
+	static const __u32 advices[] = {
+		MADV_FREE, MADV_DONTFORK, MADV_DOFORK, MADV_MERGEABLE,
+		MADV_UNMERGEABLE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
+		MADV_KEEPONFORK, MADV_HWPOISON, 101, 5, 6, 7, 26, 99, 102,
+		1000, 0x80000000, 0xffffffff,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(prots); i++)
+		EXPECT_ERRNO(EINVAL, region_protect(self->fd, 0, BYTES,
+						    prots[i]));
+	for (i = 0; i < ARRAY_SIZE(ons); i++)
+		EXPECT_ERRNO(EINVAL, region_lock(self->fd, 0, BYTES, ons[i]));
+	for (i = 0; i < ARRAY_SIZE(advices); i++) {
+		EXPECT_ERRNO(EINVAL, region_advise(self->fd, 0, BYTES,
+						   advices[i]));
+		if (!__test_passed(_metadata)) {
+			TH_LOG("advice %u", advices[i]);
+			break;
+		}
+	}
 }
 
 /* Numbers of the 'x' range that are no calls, and structs of another size. */
@@ -363,6 +463,7 @@ static int dead_region(void *arg)
 TEST_F(bad_input, dead_region)
 {
 	union argument arg;
+	unsigned int i;
 	int fd;
 
 	ASSERT_EQ(0, child_wait(child_run(dead_region, &self->root)));
@@ -370,6 +471,10 @@ TEST_F(bad_input, dead_region)
 	ASSERT_LE(0, fd);
 	arg = calls[0].valid;
 	EXPECT_ERRNO(EOWNERDEAD, ioctl(fd, calls[0].cmd, &arg));
+	for (i = 2; i < ARRAY_SIZE(calls); i++) {
+		arg = calls[i].valid;
+		EXPECT_ERRNO(EOWNERDEAD, ioctl(fd, calls[i].cmd, &arg));
+	}
 	close(fd);
 }
 

@@ -2,8 +2,9 @@
 /*
  * What an unprivileged user must not do to a region of somebody else, here of
  * root's: change it, its name or its mappings, and write to its memory by any
- * path, having a descriptor for reading only.  What he may not take, memory
- * beyond his cgroup's limit, is in limits.c.
+ * path, having a descriptor for reading only.  What he may not take, locked
+ * memory beyond his limit and memory beyond his cgroup's, is in ioctl_lock.c
+ * and limits.c.
  */
 #include <linux/fs.h>
 #include <linux/futex.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "mshare_ioctl.h"
 #include "mshare_ring.h"
 #include "mshare_sys.h"
 
@@ -120,6 +122,13 @@ static int change_region(void *arg)
 	CHECK(REFUSED(EBADF, create_anon(fd, 0, BYTES)));
 	CHECK(REFUSED(EBADF, create_anon(fd, GB(1), BYTES)));
 	CHECK(REFUSED(EBADF, unmap(fd, 0, BYTES)));
+	CHECK(REFUSED(EBADF, region_protect(fd, 0, BYTES, PROT_NONE)));
+	CHECK(REFUSED(EBADF, region_protect(fd, 0, BYTES, RW)));
+	CHECK(REFUSED(EBADF, region_advise(fd, 0, BYTES, MADV_REMOVE)));
+	CHECK(REFUSED(EBADF, region_advise(fd, 0, BYTES, MADV_PAGEOUT)));
+	CHECK(REFUSED(EBADF, region_lock(fd, 0, BYTES, 1)));
+	CHECK(REFUSED(EBADF, region_lock(fd, 0, BYTES, 0)));
+	CHECK(REFUSED(EBADF, region_populate(fd, 0, BYTES)));
 	CHECK(ftruncate(fd, SLOT) == -1);
 	CHECK(fallocate(fd, 0, 0, SLOT) == -1);
 	CHECK(REFUSED(EPERM, fchmod(fd, 0666)));
@@ -371,6 +380,7 @@ TEST_F(permissions, writing_through_a_read_only_fd)
 static int change_object(void *arg)
 {
 	int file, fd, root = *(int *)arg;
+	struct mshare_stat st;
 	char path[64], *plain, *p;
 
 	become_nobody();
@@ -380,10 +390,14 @@ static int change_object(void *arg)
 	CHECK(plain != MAP_FAILED);
 	fd = object_open(root, plain, BYTES, 0);
 	CHECK(fd >= 0);
+	CHECK(!region_stat(fd, &st));
 	CHECK(REFUSED(EACCES, (long)window(fd, SLOT, RW, NULL)));
 	p = object_window(fd, PROT_READ, NULL);
 	CHECK(p != MAP_FAILED && filled(p, BYTES, 1));
 	CHECK(probe_store(p, 9) == SIGSEGV);
+	CHECK(REFUSED(EBADF, region_advise(fd, st.object_offset, BYTES,
+					   MADV_REMOVE)));
+	CHECK(REFUSED(EBADF, region_lock(fd, st.object_offset, BYTES, 1)));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	CHECK(open(path, O_RDWR) == -1);
 	CHECK(REFUSED(EPERM, fchmod(fd, 0666)));
