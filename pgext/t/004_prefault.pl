@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: PostgreSQL
+
+# Populating shared memory: at start, in background, by a function; what can
+# be seen of it, and what stops it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use PgMshare;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('prefault', 'pg_mshare.prefault' => 'startup', shared_buffers => '200MB',
+	restart_after_crash => 'on', 'pg_mshare.sample_interval' => 0);
+start_node($node);
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_mshare');
+
+my $progress = 'SELECT state, done = total AND total > 200 * 1048576, finished_at >= started_at, reason
+	FROM pg_mshare_prefault_progress';
+my $missing = q{SELECT size - resident < 8192 FROM pg_mshare_regions WHERE object = 'main memory'};
+
+# What a backend still has to fault in by itself
+sub faults_of_touch
+{
+	my $session = $node->background_psql('postgres');
+	my $sql = 'SELECT minor_faults FROM pg_mshare_backends WHERE pid = pg_backend_pid()';
+	$session->query_safe($sql);
+	my $before = $session->query_safe($sql);
+	$session->query_safe('SELECT pg_mshare_touch()');
+	my $after = $session->query_safe($sql);
+	$session->quit;
+	return $after - $before;
+}
+
+is($node->safe_psql('postgres', $progress), 'done|t|t|', 'startup: done when connections are accepted');
+is($node->safe_psql('postgres', $missing), 't', 'startup: all is resident');
+my $log = slurp_file($node->logfile);
+like($log, qr/prefaulted \d+ MB of main shared memory in \d+ ms/, 'startup: logged');
+like($log, qr/pg_mshare: .* prefaulted/, 'startup: the line says so');
+like(slurp_file('/proc/' . (processes($node))[0] . '/comm'), qr/^postgres$/, 'startup: the postmaster has its name again');
+my $faults = faults_of_touch();
+cmp_ok($faults, '<=', shared() ? 100 : 5000, "startup: page faults of a backend that touches all: $faults");
+
+# A crash makes memory anew
+kill 'KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_mshare_backends WHERE backend_type = 'walwriter'});
+ok(wait_for(sub { my ($status) = $node->psql('postgres', 'SELECT 1'); return slurp_file($node->logfile) =~ /reinitializing/ && $status == 0 }),
+	'startup: back after a crash');
+is($node->safe_psql('postgres', $progress), 'done|t|t|', 'startup: and prefaulted again');
+
+# In background
+$node->adjust_conf('postgresql.conf', 'pg_mshare.prefault', "'background'");
+restart_node($node);
+ok(wait_for(sub { $node->safe_psql('postgres', $progress) eq 'done|t|t|' }), 'background: done some time');
+is($node->safe_psql('postgres', $missing), 't', 'background: all is resident');
+is($node->safe_psql('postgres', q{SELECT backend_type FROM pg_mshare_backends b JOIN pg_mshare_prefault_progress p USING (pid)}),
+	'pg_mshare worker', 'background: by the worker');
+
+# By a function, and not at all
+$node->adjust_conf('postgresql.conf', 'pg_mshare.prefault', "'off'");
+restart_node($node);
+is($node->safe_psql('postgres', 'SELECT state, pid IS NULL FROM pg_mshare_prefault_progress'), 'none|t', 'off: none');
+is($node->safe_psql('postgres', $missing), 'f', 'off: not all is resident');
+
+# What there is to see while it runs, and that it can be canceled: a debugger's
+# place is taken by a stop signal.
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+$session->query_until(qr/started/, "\\echo started\nSELECT pg_mshare_prefault();\n");
+my $running;
+my $caught = wait_for(sub {
+	kill 'STOP', $pid;
+	$running = $node->safe_psql('postgres', 'SELECT state, pid, done < total FROM pg_mshare_prefault_progress');
+	return 1 if $running =~ /^(running|done)/;
+	kill 'CONT', $pid;
+	select undef, undef, undef, 0.001;
+	return 0;
+});
+SKIP:
+{
+	skip 'it was done before it could be looked at', 4 if $running !~ /^running/;
+	is($running, "running|$pid|t", 'function: running');
+	like(slurp_file("/proc/$pid/cmdline"), qr/pg_mshare prefault \d+%/, 'function: seen in ps');
+	my (undef, undef, $stderr) = $node->psql('postgres', 'SELECT pg_mshare_prefault()');
+	like($stderr, qr/is being prefaulted by process $pid/, 'function: one at a time');
+	kill 'INT', $pid;
+	kill 'CONT', $pid;
+	ok(wait_for(sub { $node->safe_psql('postgres', 'SELECT state, reason FROM pg_mshare_prefault_progress') eq 'canceled|interrupted' }),
+		'function: canceled');
+}
+kill 'CONT', $pid;
+eval { $session->quit };
+cmp_ok($node->safe_psql('postgres', 'SELECT pg_mshare_prefault()'), '>', 200 << 20, 'function: all of it');
+is($node->safe_psql('postgres', $progress), 'done|t|t|', 'function: done');
+is($node->safe_psql('postgres', $missing), 't', 'function: all is resident');
+$node->stop;
+
+done_testing();
