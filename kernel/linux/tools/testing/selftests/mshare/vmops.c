@@ -185,7 +185,10 @@ static bool numa(void)
 	return !access("/proc/self/numa_maps", F_OK);
 }
 
-/* mbind of a part would split the window: EINVAL. */
+/*
+ * mbind of a part would split the window, and of all of it set a policy that
+ * nothing looks at: EINVAL.  Nor may it walk the tables, with MPOL_MF_MOVE.
+ */
 TEST_F(vmops, mbind)
 {
 	unsigned long node = 1;
@@ -198,9 +201,10 @@ TEST_F(vmops, mbind)
 	EXPECT_ERRNO(EINVAL, syscall(SYS_mbind, self->p + GB(1), GB(1),
 				     MPOL_BIND, &node, 64UL,
 				     MPOL_MF_MOVE | MPOL_MF_STRICT));
-	/* Of all of it: not said, but it must not walk the tables unlocked. */
-	syscall(SYS_mbind, self->p, SLOT, MPOL_BIND, &node, 64UL,
-		MPOL_MF_MOVE | MPOL_MF_STRICT);
+	EXPECT_ERRNO(EINVAL, syscall(SYS_mbind, self->p, SLOT, MPOL_BIND, &node,
+				     64UL, 0));
+	EXPECT_ERRNO(EINVAL, syscall(SYS_mbind, self->p, SLOT, MPOL_BIND, &node,
+				     64UL, MPOL_MF_MOVE | MPOL_MF_STRICT));
 }
 
 /* move_pages tells the node of a page in a window, and moves none astray. */

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tracepoints: that each tells of what it is about, and of which region.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+#include "../kselftest_harness.h"
+#include "mshare_test.h"
+
+#define TRACE	"/sys/kernel/tracing/"
+#define BYTES	MB(1)
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+	ssize_t len;
+
+	if (fd < 0)
+		return -1;
+	len = write(fd, text, strlen(text));
+	close(fd);
+	return len < 0 ? -1 : 0;
+}
+
+FIXTURE(trace) {
+	struct mshare_env env;
+	int fd;		/* a region, BYTES of memory at its start */
+	char *p;	/* its window, nothing touched */
+	unsigned long ino;
+};
+
+FIXTURE_SETUP(trace)
+{
+	const char *why = mshare_missing();
+	struct stat st;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, mshare_begin(&self->env));
+	if (access(TRACE "trace", F_OK))
+		mount("none", TRACE, "tracefs", 0, NULL);
+	if (access(TRACE "trace", F_OK))
+		SKIP(return, "no tracefs");
+	self->fd = region_anon(self->env.root, BYTES);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	self->ino = st.st_ino;
+	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
+	ASSERT_EQ(WINDOW_AT(0), self->p);
+	ASSERT_EQ(0, write_file(TRACE "trace", ""));
+	ASSERT_EQ(0, write_file(TRACE "events/mshare/enable", "1"));
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	write_file(TRACE "events/mshare/enable", "0");
+	write_file(TRACE "trace", "");
+	if (self->p)
+		munmap(self->p, SLOT);
+	close(self->fd);
+	umount2(TRACE, MNT_DETACH);
+	EXPECT_EQ(0, mshare_end(&self->env));
+}
+
+/* How many lines of @event there are of this region, with @text if not NULL. */
+static int lines(unsigned long ino, const char *event, const char *text)
+{
+	FILE *f = fopen(TRACE "trace", "r");
+	char line[1024], head[64];
+	int count = 0;
+
+	if (!f)
+		return -1;
+	snprintf(head, sizeof(head), " mshare_%s: ino=%lu ", event, ino);
+	while (fgets(line, sizeof(line), f))
+		count += strstr(line, head) && (!text || strstr(line, text));
+	fclose(f);
+	return count;
+}
+
+/* fork() links the child's window, its exit unlinks. */
+TEST_F(trace, link_and_unlink)
+{
+	char at[64];
+	pid_t pid = child_fork();
+
+	if (!pid)
+		_exit(0);
+	EXPECT_EQ(0, child_wait(pid));
+	snprintf(at, sizeof(at), "address=%lx", (unsigned long)self->p);
+	EXPECT_EQ(1, lines(self->ino, "link", at));
+	EXPECT_EQ(1, lines(self->ino, "link", "flags=read|write|shared"));
+	EXPECT_EQ(1, lines(self->ino, "unlink", at));
+	munmap(self->p, SLOT);
+	self->p = NULL;
+	EXPECT_EQ(2, lines(self->ino, "unlink", NULL));
+	EXPECT_EQ(1, lines(self->ino, "link", NULL));
+}
+
+/* One line a fault, and none for what is there already. */
+TEST_F(trace, fault)
+{
+	fill(self->p, 4 * PAGE_SZ, 1);
+	EXPECT_EQ(4, lines(self->ino, "fault", NULL));
+	fill(self->p, 4 * PAGE_SZ, 1);
+	EXPECT_EQ(4, lines(self->ino, "fault", NULL));
+	EXPECT_EQ(SIGSEGV, probe_load(self->p + GB(1)));
+	EXPECT_EQ(5, lines(self->ino, "fault", NULL));
+}
+
+/* Each change that guests may have in their TLBs, and no other. */
+TEST_F(trace, flush)
+{
+	fill(self->p, BYTES, 1);
+	EXPECT_EQ(0, lines(self->ino, "flush", NULL));
+	ASSERT_EQ(0, unmap(self->fd, 0, BYTES));
+	EXPECT_LE(1, lines(self->ino, "flush", "windows=1"));
+	ASSERT_EQ(0, munmap(self->p, SLOT));
+	self->p = NULL;
+	write_file(TRACE "trace", "");
+	ASSERT_EQ(0, create_anon(self->fd, 0, BYTES));
+	ASSERT_EQ(0, unmap(self->fd, 0, BYTES));
+	EXPECT_EQ(0, lines(self->ino, "flush", "windows=1"));
+}
+
+TEST_HARNESS_MAIN
