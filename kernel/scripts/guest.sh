@@ -29,6 +29,8 @@ write_job()
 					echo "export $name=$(quote "${!name}")" ;;
 			esac
 		done
+		# what lies there is on the host at once, whatever becomes of the guest
+		[ -z "$out" ] || echo 'export MSHARE_GUEST_OUT=/run/mshare/out'
 		echo 'export USER=root LOGNAME=root SHELL=/bin/bash'
 		echo 'ulimit -H -n 1048576; ulimit -S -n 65536'
 		echo "cd $(quote "$PWD") || exit 125"
