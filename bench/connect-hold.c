@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * connect-hold.c - open many PostgreSQL connections one by one, time each,
- * and hold them open while somebody looks at their backends.
+ * connect-hold.c - open many PostgreSQL connections, time each, and hold them
+ * open while somebody looks at their backends.
  *
- * usage: connect-hold CLIENTS CONNINFO
+ * usage: connect-hold CLIENTS JOBS CONNINFO
+ *
+ * With one job, connections are opened one by one; with more, as many are
+ * under way at the same time, and a new one is begun when one of them is done.
  *
  * Standard output gets one line of JSON per event.  After the first one
  * ("connected") commands are read from standard input, a line each:
@@ -96,22 +99,92 @@ static void raise_file_limit(void)
 	fail(0, message);
 }
 
+static void check_connected(int i)
+{
+	if (PQstatus(clients[i].conn) != CONNECTION_OK)
+		fail(i, PQerrorMessage(clients[i].conn));
+}
+
 static void connect_one(int i, const char *conninfo)
 {
 	double start = now_ms();
 
 	clients[i].conn = PQconnectdb(conninfo);
 	clients[i].ms = now_ms() - start;
-	if (PQstatus(clients[i].conn) != CONNECTION_OK)
-		fail(i, PQerrorMessage(clients[i].conn));
+	check_connected(i);
 }
 
-static void connect_all(const char *conninfo)
+static void begin_connect(int i, const char *conninfo)
+{
+	clients[i].started = now_ms();
+	clients[i].conn = PQconnectStart(conninfo);
+	if (!clients[i].conn || PQstatus(clients[i].conn) == CONNECTION_BAD)
+		fail(i, clients[i].conn ? PQerrorMessage(clients[i].conn) :
+					  "out of memory");
+}
+
+/* Goes on with a connection; true once it is there.  Sets what to wait for. */
+static bool go_on(int i, struct pollfd *slot)
+{
+	PostgresPollingStatusType status = PQconnectPoll(clients[i].conn);
+
+	if (status == PGRES_POLLING_FAILED)
+		fail(i, PQerrorMessage(clients[i].conn));
+	if (status == PGRES_POLLING_OK) {
+		clients[i].ms = now_ms() - clients[i].started;
+		check_connected(i);
+		return true;
+	}
+	/* libpq may have gone on to another socket. */
+	slot->fd = PQsocket(clients[i].conn);
+	slot->events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+	return false;
+}
+
+/* The last slot moves into one whose work has ended. */
+static void free_slot(struct pollfd *slots, int *owner, int slot, int *running)
+{
+	(*running)--;
+	slots[slot] = slots[*running];
+	owner[slot] = owner[*running];
+}
+
+static void connect_parallel(int jobs, const char *conninfo)
+{
+	struct pollfd *slots = calloc(jobs, sizeof(*slots));
+	int *owner = calloc(jobs, sizeof(*owner));
+	int next = 0, running = 0;
+
+	if (!slots || !owner)
+		fail(0, "out of memory");
+
+	while (next < nclients || running > 0) {
+		for (; running < jobs && next < nclients; running++, next++) {
+			begin_connect(next, conninfo);
+			owner[running] = next;
+			slots[running].fd = PQsocket(clients[next].conn);
+			/* As libpq says: as if the first poll had said "writing". */
+			slots[running].events = POLLOUT;
+		}
+		poll(slots, running, -1);
+		for (int s = running - 1; s >= 0; s--)
+			if (slots[s].revents && go_on(owner[s], &slots[s]))
+				free_slot(slots, owner, s, &running);
+	}
+
+	free(slots);
+	free(owner);
+}
+
+static void connect_all(int jobs, const char *conninfo)
 {
 	double start = now_ms();
 
-	for (int i = 0; i < nclients; i++)
-		connect_one(i, conninfo);
+	if (jobs > 1)
+		connect_parallel(jobs, conninfo);
+	else
+		for (int i = 0; i < nclients; i++)
+			connect_one(i, conninfo);
 
 	print_times("connected", (now_ms() - start) / 1e3);
 	printf(", \"pids\": [");
@@ -192,13 +265,9 @@ static void run_on_all(int jobs, const char *sql)
 		}
 		poll(slots, running, -1);
 		/* Backwards: the last slot moves into one that ends. */
-		for (int s = running - 1; s >= 0; s--) {
-			if (!slots[s].revents || !receive(owner[s]))
-				continue;
-			running--;
-			slots[s] = slots[running];
-			owner[s] = owner[running];
-		}
+		for (int s = running - 1; s >= 0; s--)
+			if (slots[s].revents && receive(owner[s]))
+				free_slot(slots, owner, s, &running);
 	}
 
 	free(slots);
@@ -243,19 +312,24 @@ static void close_all(void)
 	printf("{\"event\": \"closed\"}\n");
 }
 
-static int parse_clients(const char *s)
+/* A number from 1 to @most, or 0. */
+static int parse_number(const char *s, long most)
 {
 	char *end;
 	long n = strtol(s, &end, 10);
 
-	return *s && !*end && n >= 1 && n <= MAX_CLIENTS ? (int)n : 0;
+	return *s && !*end && n >= 1 && n <= most ? (int)n : 0;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 || !(nclients = parse_clients(argv[1]))) {
-		fprintf(stderr, "usage: connect-hold CLIENTS CONNINFO "
-			"(1 to %d clients)\n", MAX_CLIENTS);
+	int jobs = 0;
+
+	if (argc == 4 && (nclients = parse_number(argv[1], MAX_CLIENTS)))
+		jobs = parse_number(argv[2], nclients);
+	if (!jobs) {
+		fprintf(stderr, "usage: connect-hold CLIENTS JOBS CONNINFO "
+			"(1 to %d clients, and no more jobs)\n", MAX_CLIENTS);
 		return 2;
 	}
 	clients = calloc(nclients, sizeof(*clients));
@@ -265,7 +339,7 @@ int main(int argc, char **argv)
 	/* The reader waits for whole lines. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	raise_file_limit();
-	connect_all(argv[2]);
+	connect_all(jobs, argv[3]);
 	serve_commands();
 	close_all();
 	return 0;

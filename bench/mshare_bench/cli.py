@@ -2,81 +2,71 @@
 """The command line of mshare-bench."""
 
 import argparse
+import json
 import os
 import pathlib
-import shutil
 import sys
 
-from . import guest, machine, redirect, signals, storm, summary
+from . import configs, matrix, measure, redirect, report_cli, signals, storm
+from .benchmark import Benchmark
 from .errors import BenchError, UsageError
-from .measure import Bench
-from .options import Parser, add_where, check_where, choices, number
+from .options import Parser, add_where, check_where
 from .places import Places, postgres_bindir
-from .progress import Progress
-from .units import MB, format_size, parse_size
 
 PROGRAM = "mshare-bench"
-_SMALLEST_BUFFERS = 128 * MB
-
-_DEFAULTS = {"clients": "1000", "shared_buffers": "1GB", "seconds": "20"}
-_QUICK = {"clients": "200", "shared_buffers": "512MB", "seconds": "10"}
+_USAGE = ("%(prog)s [OPTION]...\n       %(prog)s report [OPTION]... DIR...   (see %(prog)s report --help)\n"
+          "       %(prog)s storm [OPTION]...   (see %(prog)s storm --help)")
 
 
 def _parser():
     parser = Parser(
-        prog=PROGRAM,
-        usage="%(prog)s [OPTION]...\n       %(prog)s storm [OPTION]...   (see %(prog)s storm --help)",
+        prog=PROGRAM, usage=_USAGE,
         description="Measures what PostgreSQL's shared memory costs in page tables, "
                     "with many clients, on a stock server and under the mshare library.",
-        epilog="Exit status: 0 when everything was measured, 1 when something could "
-               "not be, 2 for a mistake of the user's.")
-    parser.add_argument("--clients", metavar="N", help="clients (default: 1000)")
-    parser.add_argument("--shared-buffers", metavar="SIZE",
-                        help="size of shared buffers (default: 1GB)")
-    parser.add_argument("--seconds", metavar="S",
-                        help="how long throughput is measured (default: 20)")
-    parser.add_argument("--quick", action="store_true",
-                        help="200 clients, 512MB, 10 seconds, unless given")
-    parser.add_argument("--configs", metavar="LIST", default=",".join(redirect.CONFIGS),
-                        help="which servers, in this order (default: stock,mshare)")
-    parser.add_argument("--shared-memory-type", choices=("mmap", "sysv"),
-                        default="mmap", help="the server's setting (default: mmap)")
+        epilog="LISTs are separated by commas. Exit status: 0 when everything was measured, 1 when something "
+               "could not be, 2 for a mistake of the user's.")
+    parser.add_argument("--matrix", metavar="NAME",
+                        help=f"what is measured: a file, or {', '.join(matrix.names())} (default: default); "
+                             "the options below say it otherwise")
+    parser.add_argument("--quick", action="store_true", help="as --matrix quick")
+    parser.add_argument("--configs", metavar="LIST", help=f"servers: some of {', '.join(configs.NAMES)}")
+    parser.add_argument("--clients", metavar="LIST", help="numbers of clients")
+    parser.add_argument("--shared-buffers", metavar="LIST", help="sizes of shared buffers")
+    parser.add_argument("--shared-memory-type", metavar="LIST", help="the server's setting: mmap, sysv")
+    parser.add_argument("--workloads", metavar="LIST",
+                        help=f"some of {', '.join(matrix.workloads.NAMES)}")
+    parser.add_argument("--seconds", metavar="S", help="how long throughput is measured")
+    parser.add_argument("--rounds", metavar="N", help="how often times are measured, in turn for each server")
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path,
                         default=pathlib.Path("mshare-bench.out"),
-                        help="where results go; summary.json and raw/ of an earlier "
-                             "benchmark there are replaced (default: mshare-bench.out)")
+                        help="where results go; those of an earlier benchmark there are replaced "
+                             "(default: mshare-bench.out)")
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the benchmark in DIR: what is complete there is kept")
     add_where(parser)
     parser.add_argument("--pg-bindir", metavar="DIR",
                         help="PostgreSQL's programs (default: as pg_config says)")
-    parser.add_argument("--durations", type=pathlib.Path, help=argparse.SUPPRESS)
+    for hidden in ("--durations", "--set", "--mode", "--called"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
     return parser
 
 
 def parse(arguments):
-    """Options of a benchmark, checked."""
+    """Options of a benchmark, checked; sets are what is to be measured."""
     options = _parser().parse_args(arguments)
-    for name, value in (_QUICK if options.quick else _DEFAULTS).items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    options.clients = number(options.clients, "--clients", 1, 20000)
-    options.seconds = number(options.seconds, "--seconds", 5, 3600)
-    options.shared_buffers = parse_size(options.shared_buffers, "--shared-buffers")
-    if options.shared_buffers < _SMALLEST_BUFFERS:
-        raise UsageError("--shared-buffers must be at least "
-                         f"{format_size(_SMALLEST_BUFFERS)}")
-    options.configs = choices(options.configs, "--configs", redirect.CONFIGS, "configuration")
+    if options.quick and options.matrix:
+        raise UsageError("--quick is --matrix quick, and --matrix is given too; see --help")
+    given = matrix.load(options.matrix or ("quick" if options.quick else "default"))
+    for key in ("configs", "clients", "shared_buffers", "shared_memory_type", "workloads", "seconds", "rounds"):
+        value = getattr(options, key)
+        if value is not None:
+            given[key] = value
+    options.sets = [matrix.from_json(json.loads(options.set))] if options.set else matrix.sets(given)
     check_where(options)
+    options.durations = options.durations and pathlib.Path(options.durations)
+    # A guest may take as long as it needs; this only ends one that hangs.
+    options.timeout = 4 * 3600
     return options
-
-
-def _clear(directory):
-    """Make the directory for results, without those of an earlier benchmark."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / summary.NAME).unlink(missing_ok=True)
-        shutil.rmtree(directory / "raw", ignore_errors=True)
-    except OSError as error:
-        raise UsageError(f"--out: {directory}: {error.strerror}") from None
 
 
 def _cache():
@@ -84,64 +74,31 @@ def _cache():
     return pathlib.Path(root) / "bench-durations.json"
 
 
-def _scenario(options):
-    cpuinfo = pathlib.Path("/proc/cpuinfo").read_text()
-    return (f"{machine.acceleration(cpuinfo)} {options.clients} clients "
-            f"{options.shared_buffers // MB}MB {options.shared_memory_type}")
-
-
-def _inner_arguments(launcher, options, places):
-    """The command line that measures the same inside the guest."""
-    command = [sys.executable, launcher, "--native",
-               "--clients", options.clients, "--seconds", options.seconds,
-               "--shared-buffers", f"{options.shared_buffers // 1024}kB",
-               "--configs", ",".join(options.configs),
-               "--shared-memory-type", options.shared_memory_type,
-               "--out", options.out, "--pg-bindir", places.bindir,
-               "--durations", guest.stage_durations(options, _cache())]
-    if places.build_dir:
-        command += ["--build-dir", places.build_dir]
-    return command
-
-
 def command_line(argv):
     """What was called, without the folders of the machine that it ran on: a stored run is for others to read."""
     return " ".join(os.path.basename(word) if os.path.isabs(word) else word for word in argv)
 
 
-def _run_native(options, places):
-    progress = Progress(options.durations or _cache(), _scenario(options))
-    bench = Bench(options, places, progress)
-    bench.check_machine()
-    _clear(options.out)
-    try:
-        bench.run()
-    finally:
-        progress.save()
-    about = machine.describe(
-        places.bindir, command_line=command_line(sys.argv), seconds=options.seconds,
-        shared_buffers_bytes=options.shared_buffers,
-        shared_memory_type=options.shared_memory_type)
-    result = summary.build(about, bench.runs, bench.errors)
-    summary.write(options.out, result)
-    print(summary.table(result), flush=True)
-    return 1 if bench.errors else 0
-
-
-def _run_in_guest(options, launcher, places):
-    guest.check_memory(guest.guest_memory(options), "fewer --clients or smaller --shared-buffers, or try --quick")
-    _clear(options.out)
-    inner = _inner_arguments(launcher, options, places)
-    return guest.run(options, places, _cache(), inner)
-
-
 def _run_command(arguments, launcher, find_places):
     options = parse(arguments)
     places = find_places(options)
-    places.check(options.configs)
+    chosen = [configs.BY_NAME[name] for what in options.sets for name in what.configs]
+    places.check(any(config.preload for config in chosen))
     if options.native:
-        return _run_native(options, places)
-    return _run_in_guest(options, launcher, places)
+        measure.check_machine(options.sets)
+        _check_kernel(chosen)
+    status = Benchmark(options, places, launcher, options.called or command_line(sys.argv), _cache()).run()
+    if not options.set:
+        report_cli.render(options.out)
+    return status
+
+
+def _check_kernel(chosen):
+    """An error if this kernel has nothing of what is to be measured; what it lacks of it is refused later."""
+    if not any(config.once for config in chosen):
+        return
+    if redirect.kernel_has_msharefs() or all(config.once for config in chosen):
+        redirect.prepare_kernel()
 
 
 def main(launcher, source_dir, build_dir, libexec_dir, lib_dir, bin_dir):
@@ -155,6 +112,8 @@ def main(launcher, source_dir, build_dir, libexec_dir, lib_dir, bin_dir):
     try:
         if sys.argv[1:2] == ["storm"]:
             return storm.main(sys.argv[2:], launcher, find_places, command_line(sys.argv))
+        if sys.argv[1:2] == ["report"]:
+            return report_cli.main(sys.argv[2:])
         return _run_command(sys.argv[1:], launcher, find_places)
     except UsageError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: PostgreSQL
-"""Runs the benchmark inside a guest that boots the msharefs kernel."""
+"""Runs a command of the benchmark inside a guest that boots the msharefs kernel."""
 
-import json
 import pathlib
-import shutil
 import subprocess
 
-from . import commands, procfs, progress, summary
+from . import commands, procfs
 from .errors import BenchError, UsageError
-from .measure import memory_needed
-from .units import GB, MB, format_size
+from .units import MB, format_size
 
 # Exit status of kernel/scripts/boot when the kernel log holds a splat.
 SPLAT_STATUS = 99
-# What the guest needs besides the benchmark: kernel, page cache, overlay.
-_GUEST_BYTES = GB
-_ANSWER = "inner-durations.json"
-
-
-def guest_memory(options):
-    """Bytes of memory that the guest gets."""
-    return options.mem or -(-(memory_needed(options) + _GUEST_BYTES) // GB) * GB
 
 
 def build_kernel(places):
@@ -35,7 +24,7 @@ def build_kernel(places):
 
 
 def _boot_command(options, places, memory, kernel, inner):
-    command = [places.kernel_script("boot"), "--mem", f"{memory // MB}M",
+    command = [places.kernel_script("boot"), "--mem", f"{memory // MB}M", "--timeout", options.timeout,
                "--out", options.out, "--kernel", kernel, "--accel", options.accel]
     if options.cpus:
         command += ["--cpus", options.cpus]
@@ -59,35 +48,3 @@ def boot(options, places, memory, inner):
         return process.wait()
     finally:
         commands.stop(process, 30)
-
-
-def discard(directory, reason):
-    """No numbers from a guest that did not end well."""
-    path = directory / summary.NAME
-    found = json.loads(path.read_text()) if path.exists() else {"machine": {}}
-    errors = [*found.get("errors", []),
-              {"config": "all", "workload": "all", "error": reason,
-               "log": str(directory / "kernel.log")}]
-    summary.write(directory, summary.build(found["machine"], [], errors))
-
-
-def run(options, places, cache, inner):
-    """Boot the guest and measure there; returns the exit status."""
-    status = boot(options, places, guest_memory(options), inner)
-    answer = options.out / _ANSWER
-    if answer.exists():
-        progress.merge(answer, cache)
-        answer.unlink()
-    if status == SPLAT_STATUS:
-        discard(options.out, "the kernel log holds a splat")
-    elif not (options.out / summary.NAME).exists():
-        discard(options.out, f"the guest ended with exit status {status}")
-    return status
-
-
-def stage_durations(options, cache):
-    """The file in which the guest finds durations, and leaves its own."""
-    path = options.out / _ANSWER
-    if cache.exists():
-        shutil.copyfile(cache, path)
-    return path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""connect-hold: many connections, opened one by one, timed and kept."""
+"""connect-hold: many connections, opened one by one or at once, timed and kept."""
 
 import contextlib
 import json
@@ -13,10 +13,10 @@ from .errors import BenchError
 class Holder:
     """A running connect-hold; its constructor returns when all are connected."""
 
-    def __init__(self, program, server, clients, raw):
+    def __init__(self, program, server, clients, raw, jobs=1):
         self.raw = raw
         self.process = commands.start(
-            [str(program), str(clients),
+            [str(program), str(clients), str(jobs),
              server.conninfo(application_name="connect-hold")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
@@ -39,6 +39,11 @@ class Holder:
     def connect_ms_median(self):
         """How long it took to open a connection."""
         return statistics.median(self.connected["ms"])
+
+    @property
+    def connect_ms(self):
+        """How long each connection took to be opened."""
+        return self.connected["ms"]
 
     def run(self, sql, jobs):
         """Run a query on every connection; the event tells times and values."""

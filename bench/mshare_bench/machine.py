@@ -11,32 +11,37 @@ import time
 from . import procfs
 
 
-def processor(cpuinfo):
+def processor(text):
     """The model of the first processor."""
-    match = re.search(r"^model name\s*:\s*(.*)$", cpuinfo, re.MULTILINE)
+    match = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
     return match.group(1) if match else "unknown"
 
 
-def acceleration(cpuinfo):
+def acceleration(text):
     """tcg, kvm (some hypervisor) or none, as the processor shows itself."""
-    if "QEMU TCG" in cpuinfo:
+    if "QEMU TCG" in text:
         return "tcg"
-    flags = re.search(r"^flags\s*:\s*(.*)$", cpuinfo, re.MULTILINE)
+    flags = re.search(r"^flags\s*:\s*(.*)$", text, re.MULTILINE)
     return "kvm" if flags and "hypervisor" in flags.group(1).split() else "none"
+
+
+def cpuinfo():
+    """What the kernel tells of the processors."""
+    return pathlib.Path("/proc/cpuinfo").read_text()
 
 
 def describe(bindir, **more):
     """The "machine" of a summary."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo").read_text()
+    text = cpuinfo()
     version = subprocess.run([bindir / "postgres", "--version"], check=True,
                              stdout=subprocess.PIPE, text=True)
     return {
         "kernel": platform.release(),
         "kernel_version": platform.version(),
         "kernel_command_line": pathlib.Path("/proc/cmdline").read_text().strip(),
-        "cpu": processor(cpuinfo),
+        "cpu": processor(text),
         "cpus": os.cpu_count(),
-        "accel": acceleration(cpuinfo),
+        "accel": acceleration(text),
         "memory_bytes": procfs.meminfo("MemTotal"),
         "postgres_version": version.stdout.strip(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

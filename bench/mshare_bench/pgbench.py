@@ -11,6 +11,8 @@ from . import commands
 from .errors import BenchError
 from .units import GB, MB
 
+# What clients call themselves at first.
+NAME = "pgbench"
 # What a client calls itself once it has read a row of every 2 MB of the table,
 # and once it has begun with what is measured.
 CONVERGED = "mshare-bench converged"
@@ -67,23 +69,36 @@ def parse_progress(text):
             for m in _PROGRESS.finditer(text)]
 
 
-def throughput(intervals, start, end):
-    """(tps, latency in ms) of the intervals that lie between two times.
+def inside(intervals, start, end):
+    """[(length in s, Interval)] of those that lie between two times."""
+    return [(this.time - last.time, this) for last, this in zip(intervals, intervals[1:])
+            if start <= last.time and this.time <= end]
+
+
+def throughput(intervals):
+    """(tps, latency in ms) of intervals with their lengths.
 
     pgbench reports when it gets to it, so intervals differ in length.  It is an
-    error if fewer than three are left, or if nothing was done in them.
+    error if there are fewer than three, or if nothing was done in them.
     """
-    inside = [(this.time - last.time, this) for last, this
-              in zip(intervals, intervals[1:])
-              if start <= last.time and this.time <= end]
-    seconds = sum(length for length, _ in inside)
-    transactions = sum(length * i.tps for length, i in inside)
-    if len(inside) < 3 or transactions == 0:
-        raise BenchError(f"pgbench reported {len(inside)} intervals with "
+    seconds = sum(length for length, _ in intervals)
+    transactions = sum(length * i.tps for length, i in intervals)
+    if len(intervals) < 3 or transactions == 0:
+        raise BenchError(f"pgbench reported {len(intervals)} intervals with "
                          f"{transactions:.0f} transactions while it was measured; "
                          "raise --seconds")
-    waited = sum(length * i.tps * i.latency_ms for length, i in inside if i.tps > 0)
+    waited = sum(length * i.tps * i.latency_ms for length, i in intervals if i.tps > 0)
     return transactions / seconds, waited / transactions
+
+
+_RECONNECT = re.compile(r"^average connection time = (?P<connect>[0-9.]+) ms\n"
+                        r"tps = (?P<tps>[0-9.]+) \(including reconnection times\)$", re.MULTILINE)
+
+
+def parse_reconnect(text):
+    """(tps, mean time to connect in ms) of pgbench -C; None if it does not say."""
+    match = _RECONNECT.search(text)
+    return match and (float(match["tps"]), float(match["connect"]))
 
 
 def parse_aborted(text):
@@ -107,21 +122,35 @@ def load(server, scale):
                   str(FILLFACTOR), server.conninfo()], "loading pgbench's tables")
 
 
+def converging(table, raw):
+    """The arguments of clients that first read a row in every 2 MB, then select rows at random."""
+    step = max(1, table.rows * _STEP_BYTES // table.nbytes)
+    return ["-f", raw.write("pgbench.sql", _SCRIPT), "-D", "converge=1", "-D", f"rows={table.rows}",
+            "-D", f"step={step}"]
+
+
+def reconnect(server, clients, threads, seconds, raw):
+    """A connection for each select, for so long; returns what pgbench printed."""
+    text = commands.run([str(word) for word in (
+        server.program("pgbench"), "-n", "-C", "-b", "select-only", "-c", clients, "-j", min(threads, clients),
+        "-T", seconds, server.conninfo(application_name=NAME))], "pgbench -C")
+    raw.write("pgbench.log", text)
+    if not parse_reconnect(text):
+        raise BenchError("pgbench -C does not say how long connecting took", raw.path("pgbench.log"))
+    return text
+
+
 class Pgbench:
-    """A running pgbench: select-only, prepared, until it is told to finish."""
+    """A running pgbench, prepared statements, until it is told to finish."""
 
     # It ends when finish() says so; this only limits a run gone astray.
     _LONGEST = 7200
 
-    def __init__(self, server, clients, threads, table, raw):
+    def __init__(self, server, clients, threads, raw, script):
         self.log = raw.path("pgbench.log")
-        script = raw.write("pgbench.sql", _SCRIPT)
-        step = max(1, table.rows * _STEP_BYTES // table.nbytes)
-        command = [server.program("pgbench"), "-n", "-M", "prepared", "-f", script,
-                   "-c", clients, "-j", threads, "-T", self._LONGEST, "-P", 1,
-                   "--progress-timestamp", "-D", "converge=1",
-                   "-D", f"rows={table.rows}", "-D", f"step={step}",
-                   server.conninfo(application_name="pgbench")]
+        command = [server.program("pgbench"), "-n", "-M", "prepared", *script,
+                   "-c", clients, "-j", min(threads, clients), "-T", self._LONGEST, "-P", 1,
+                   "--progress-timestamp", server.conninfo(application_name=NAME)]
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = commands.start([str(word) for word in command],
                                           stdin=subprocess.DEVNULL, stdout=log,

@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 
 from .errors import UsageError
-from .redirect import MSHARE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +22,12 @@ class Places:
     bin_dir: pathlib.Path
     bindir: pathlib.Path
 
-    def check(self, configs):
+    def check(self, preload):
         """An error, before anything is done, if something is missing."""
         self.connect_hold()
         self.extension_library()
         self.extension_script()
-        if MSHARE in configs:
+        if preload:
             self.preload_library()
 
     def connect_hold(self):

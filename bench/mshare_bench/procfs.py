@@ -33,14 +33,25 @@ def parse_kb_fields(text):
     return {name: int(kb) * KB for name, kb in pairs}
 
 
+def parse_counts(text):
+    """{name: number} of the "Name:  123" lines of meminfo, which have no unit."""
+    return {name: int(n) for name, n in re.findall(r"^(\S+):\s+(\d+)$", text, re.MULTILINE)}
+
+
+def parse_vmstat(text):
+    """{name: number} of /proc/vmstat."""
+    return {name: int(n) for name, n in re.findall(r"^(\S+) (\d+)$", text, re.MULTILINE)}
+
+
+def minor_faults():
+    """Minor faults of all processes since the machine was started."""
+    found = parse_vmstat((PROC / "vmstat").read_text())
+    return found["pgfault"] - found["pgmajfault"]
+
+
 def parse_minor_faults(text):
     """Field 10 of /proc/PID/stat; the command name may hold anything."""
     return int(text.rpartition(")")[2].split()[7])
-
-
-def parse_parent(text):
-    """Field 4 of /proc/PID/stat."""
-    return int(text.rpartition(")")[2].split()[1])
 
 
 def meminfo_text():
@@ -80,17 +91,14 @@ def read_processes(pids):
 def children(parent):
     """Process ids of a process's children.
 
-    Reads stat only: cmdline and the like wait for the memory lock of the
-    process, which can take long when it is busy faulting.
+    The kernel's own list, which does not wait for the memory lock of busy
+    processes as their cmdline would.
     """
-    found = []
-    for entry in PROC.glob("[0-9]*/stat"):
-        try:
-            if parse_parent(entry.read_text()) == parent:
-                found.append(int(entry.parent.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
+    try:
+        lists = [path.read_text() for path in (PROC / str(parent) / "task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(word) for text in lists for word in text.split()]
 
 
 def is_settled(values, count, tolerance):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""The configurations: a server as it is, and one under the preload library."""
+"""msharefs on this kernel, and how a process that uses it is told from one that does not."""
 
 import os
 import pathlib
@@ -9,7 +9,6 @@ from .errors import UsageError
 
 STOCK = "stock"
 MSHARE = "mshare"
-CONFIGS = (STOCK, MSHARE)
 
 MOUNT = pathlib.Path("/sys/fs/mshare")
 FILESYSTEM = "msharefs"

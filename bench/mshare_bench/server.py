@@ -28,7 +28,6 @@ _SETTINGS = {
     "deadlock_timeout": "1h",
     "fsync": "off",
     "full_page_writes": "off",
-    "huge_pages": "off",
     "jit": "off",
     "listen_addresses": "''",
     "log_line_prefix": "'%m [%p] '",
@@ -89,6 +88,12 @@ class Server:
         except BenchError as error:
             raise BenchError(f"{error}\n{self.log_tail()}", self.log) from None
         self.pid = self._pidfile()[0]
+
+    def ask_setting(self, name, settings):
+        """What a setting comes to with these settings; the server must not run."""
+        self._write_settings(settings)
+        return commands.run([self.program("postgres"), "-C", name, "-D", str(self.data)],
+                            f"asking for {name}", cwd="/", **commands.account()).strip()
 
     def stop(self, mode="fast"):
         """Stop in one of pg_ctl's modes, and wait for the end."""

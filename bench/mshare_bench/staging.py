@@ -3,8 +3,6 @@
 
 import shutil
 
-from . import redirect
-
 
 class Staged:
     """Copies in a directory of the server's, and the extension's objects in SQL.
@@ -12,18 +10,14 @@ class Staged:
     The build tree may lie below a home directory that only its owner may enter.
     """
 
-    def __init__(self, places, directory, configs):
+    def __init__(self, places, directory, preload):
         self.preload = None
-        if redirect.MSHARE in configs:
+        if preload:
             self.preload = _copy(places.preload_library(),
                                  directory / "libmshare_preload.so")
         extension = _copy(places.extension_library(), directory / "pg_mshare.so")
         self.script = _without_extension(places.extension_script().read_text(),
                                          str(extension))
-
-    def environment(self, config):
-        """What is added to the server's environment for a configuration."""
-        return redirect.environment(config, self.preload)
 
 
 def _copy(source, target):

@@ -51,6 +51,7 @@ def parse(arguments):
     check_where(options)
     options.configs = choices(options.configs, "--configs", _ORDER, "configuration")
     options.mem = options.mem or _GUEST_MEMORY
+    options.timeout = 3600
     return options
 
 

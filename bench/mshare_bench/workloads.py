@@ -1,116 +1,197 @@
 # SPDX-License-Identifier: PostgreSQL
-"""The two workloads: pgbench's, and every backend touching all of the memory."""
+"""The workloads: what the clients of a server do while it is measured.
+
+Each is a function of a Context that returns (Sample or None, figures); the
+figures become fields of the run in summary.json, as they are called here.
+"""
 
 import contextlib
 import dataclasses
+import math
 import os
+import pathlib
+import statistics
 import time
 
-from . import pgbench, procfs
+from . import pgbench, procfs, sample
 from .errors import BenchError
 from .holder import Holder
-
-TOUCH_ALL = "touch-all"
-PGBENCH = "pgbench"
 
 # Stuck means: not one more client got there for so long.
 _STUCK_SECONDS = 300
 # pgbench's clients run for a moment before their throughput counts.
 _RAMP_SECONDS = 5
+# Of pgbench's reports, for a throughput to be worth anything.
+_LEAST_INTERVALS = 5
+# Connections under way at the same time in a storm: below the backlog of the server's socket.
+_STORM_JOBS = 64
+# Fresh backends whose first query is timed, one after the other.
+_FRESH_BACKENDS = 20
+_TOUCH = "SELECT pg_mshare_touch()"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sample:
-    """What N connected backends cost at one moment."""
-    page_tables_bytes: int
-    mem_available_bytes: int
-    processes: list
-    region: dict | None
-
-    @property
-    def vmpte_bytes(self):
-        """Page tables that the backends do not share."""
-        return sum(p.vmpte_bytes for p in self.processes)
-
-    @property
-    def minor_faults(self):
-        """Faults of the backends since they were started."""
-        return sum(p.minor_faults for p in self.processes)
+class Context:
+    """What a workload works with; raw is its folder, table the accounts."""
+    server: object
+    monitor: object
+    set: object
+    table: object
+    program: pathlib.Path
+    progress: object
+    raw: object
 
 
-def read_region(monitor):
-    """The region of the main shared memory: {name: number}, None without one."""
-    names = ("region_bytes", "mapped_bytes", "resident_bytes", "page_table_bytes",
-             "windows", "links")
-    row = monitor.rows(f"SELECT {', '.join(names)} FROM pg_mshare_region()")[0]
-    return dict(zip(names, map(int, row))) if row[0] else None
+def percentile(values, share):
+    """The smallest value that so large a share of all does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def take_sample(pids, monitor, raw):
-    """Read everything that a result needs, and keep it."""
-    text = procfs.meminfo_text()
-    sample = Sample(page_tables_bytes=procfs.parse_kb_fields(text)["PageTables"],
-                    mem_available_bytes=procfs.parse_kb_fields(text)["MemAvailable"],
-                    processes=procfs.read_processes(pids),
-                    region=read_region(monitor))
-    raw.write("meminfo.txt", text)
-    raw.write_processes("backends.tsv", sample.processes)
-    raw.write("region.txt", f"{sample.region}\n")
-    for name in ("status", "maps", "stat"):
-        raw.write(f"backend-{name}.txt",
-                  (procfs.PROC / str(pids[0]) / name).read_text())
-    return sample
+def _ms(prefix, values):
+    return {f"{prefix}_ms_median": round(statistics.median(values), 3),
+            f"{prefix}_ms_p99": round(percentile(values, 0.99), 3)}
 
 
-def touch_all(server, monitor, options, program, progress, raw):
-    """Each of N backends reads a byte of every page; (Sample, figures)."""
-    jobs = min(options.clients, 2 * os.cpu_count())
+def _jobs(context):
+    return min(context.set.clients, 2 * os.cpu_count())
+
+
+def touch_all(context):
+    """Each of N backends reads a byte of every page of shared memory."""
+    clients = context.set.clients
     with contextlib.ExitStack() as stack:
-        with progress.step(f"connecting {options.clients} clients one by one"):
-            holder = Holder(program, server, options.clients, raw)
+        with context.progress.step(f"connecting {clients} clients one by one"):
+            holder = Holder(context.program, context.server, clients, context.raw)
             stack.callback(holder.close)
-        with progress.step("touching all of shared memory in each backend"):
-            touched = holder.run("SELECT pg_mshare_touch()", jobs)
-        with progress.step("sampling"):
-            sample = take_sample(holder.pids, monitor, raw)
-            holder.run("SELECT 1", jobs)
+        with context.progress.step("touching all of shared memory in each backend"):
+            touched = holder.run(_TOUCH, _jobs(context))
+        with context.progress.step("sampling"):
+            found = sample.take(holder.pids, context.monitor, context.raw)
+            holder.run("SELECT 1", _jobs(context))
         procfs.read_processes(holder.pids)
-        figures = {"connect_ms_median": holder.connect_ms_median,
-                   "connect_all_s": holder.connect_seconds,
-                   "tps": options.clients / touched["seconds"],
-                   "latency_ms": sum(touched["ms"]) / options.clients}
+        figures = {**_ms("connect", holder.connect_ms), "connect_all_s": holder.connect_seconds,
+                   "tps": clients / touched["seconds"], "latency_ms": statistics.mean(touched["ms"])}
         # Disconnecting takes as long as the page tables are large.
-        with progress.step("disconnecting"):
+        with context.progress.step("disconnecting"):
             stack.close()
-    return sample, figures
+    return found, figures
 
 
-def run_pgbench(server, monitor, options, table, progress, raw):
-    """N clients of pgbench, sampled once they have converged; (Sample, figures)."""
+def storm(context):
+    """N connects as fast as possible."""
+    clients, jobs = context.set.clients, min(context.set.clients, _STORM_JOBS)
     with contextlib.ExitStack() as stack:
-        with progress.step(f"connecting {options.clients} pgbench clients, "
-                           "converging"):
+        with context.progress.step(f"connecting {clients} clients, {jobs} at the same time"):
+            holder = Holder(context.program, context.server, clients, context.raw, jobs)
+            stack.callback(holder.close)
+        with context.progress.step("sampling"):
+            found = sample.take(holder.pids, context.monitor, context.raw)
+        with context.progress.step("disconnecting"):
+            stack.close()
+    return found, {**_ms("connect", holder.connect_ms), "connect_all_s": holder.connect_seconds, "jobs": jobs}
+
+
+def _fresh_backend(context, aid):
+    """Times and faults of one: (connect ms, query ms, scan ms, faults of the scan, faults of a second one)."""
+    holder = Holder(context.program, context.server, 1, context.raw)
+    try:
+        def faults():
+            return procfs.read_processes(holder.pids)[0].minor_faults
+
+        query = holder.run(f"SELECT abalance FROM pgbench_accounts WHERE aid = {aid}", 1)["ms"][0]
+        # Loads the library of the function, which has faults of its own.
+        holder.run("SELECT windows FROM pg_mshare_region()", 1)
+        before = faults()
+        scan = holder.run(_TOUCH, 1)["ms"][0]
+        between = faults()
+        holder.run(_TOUCH, 1)
+        return holder.connect_ms[0], query, scan, between - before, faults() - between
+    finally:
+        holder.close()
+
+
+def first_query(context):
+    """What a fresh backend waits for on memory that has been faulted in: its first query, its first scan.
+
+    The second scan has the faults of running a query, the first one those for
+    shared memory as well.
+    """
+    step = max(1, context.table.rows // _FRESH_BACKENDS)
+    with context.progress.step(f"{_FRESH_BACKENDS} fresh backends, one after the other"):
+        found = [_fresh_backend(context, 1 + i * step) for i in range(_FRESH_BACKENDS)]
+    connects, queries, scans, first, second = zip(*found)
+    rows = "".join("\t".join(map(str, row)) + "\n" for row in found)
+    context.raw.write("fresh.tsv", "connect_ms\tquery_ms\tscan_ms\tscan_minor_faults\trescan_minor_faults\n" + rows)
+    own = statistics.median(second)
+    return None, {**_ms("connect", connects), **_ms("query", queries), **_ms("scan", scans),
+                  "scan_minor_faults": max(0, statistics.median(first) - own), "backends": _FRESH_BACKENDS}
+
+
+def churn(context):
+    """pgbench -C: a connection for each query."""
+    clients = min(context.set.clients, 4 * os.cpu_count())
+    with context.progress.step(f"reconnecting for each query, {clients} clients"):
+        log = pgbench.reconnect(context.server, clients, os.cpu_count(), context.set.seconds, context.raw)
+    tps, connect = pgbench.parse_reconnect(log)
+    return None, {"tps": tps, "connect_ms_mean": connect, "jobs": clients}
+
+
+def select_only(context):
+    """N clients of pgbench that select rows, sampled once they have converged."""
+    clients, monitor = context.set.clients, context.monitor
+    with contextlib.ExitStack() as stack:
+        with context.progress.step(f"connecting {clients} pgbench clients, converging"):
             monitor.value(f"SELECT pg_advisory_lock({pgbench.BARRIER})")
-            run = pgbench.Pgbench(server, options.clients, os.cpu_count(), table, raw)
+            run = pgbench.Pgbench(context.server, clients, os.cpu_count(), context.raw,
+                                  pgbench.converging(context.table, context.raw))
             stack.callback(run.close)
-            _wait_for_clients(monitor, pgbench.CONVERGED, options.clients, run)
+            _wait_for_clients(monitor, pgbench.CONVERGED, clients, run)
             monitor.value(f"SELECT pg_advisory_unlock({pgbench.BARRIER})")
-            pids = _wait_for_clients(monitor, pgbench.RUNNING, options.clients, run)
-        with progress.step("running pgbench"):
-            time.sleep(_RAMP_SECONDS)
-            start = time.time()
-            time.sleep(options.seconds)
-            end = time.time()
-        with progress.step("sampling"), run.paused():
-            sample = take_sample(pids, monitor, raw)
-            run.check()
-            if _clients(monitor, pgbench.RUNNING) != pids:
-                raise BenchError("clients of pgbench were lost while sampling",
-                                 run.log)
-        with progress.step("disconnecting"):
-            run.finish()
-    tps, latency = pgbench.throughput(pgbench.parse_progress(run.text()), start, end)
-    return sample, {"tps": tps, "latency_ms": latency}
+            pids = _wait_for_clients(monitor, pgbench.RUNNING, clients, run)
+        return _measure_pgbench(context, run, pgbench.RUNNING, pids)
+
+
+def tpcb(context):
+    """N clients of pgbench with its transaction that is like TPC-B."""
+    with contextlib.ExitStack() as stack:
+        with context.progress.step(f"connecting {context.set.clients} pgbench clients"):
+            run = pgbench.Pgbench(context.server, context.set.clients, os.cpu_count(), context.raw,
+                                  ["-b", "tpcb-like"])
+            stack.callback(run.close)
+            pids = _wait_for_clients(context.monitor, pgbench.NAME, context.set.clients, run)
+        return _measure_pgbench(context, run, pgbench.NAME, pids)
+
+
+def _measure_pgbench(context, run, name, pids):
+    """Throughput of a pgbench whose clients are all at work, and a Sample of their backends."""
+    with context.progress.step("running pgbench"):
+        time.sleep(_RAMP_SECONDS)
+        start = time.time()
+        intervals = _wait_for_intervals(run, start, context.set.seconds)
+        end = time.time()
+    with context.progress.step("sampling"), run.paused():
+        found = sample.take(pids, context.monitor, context.raw)
+        run.check()
+        if _clients(context.monitor, name) != pids:
+            raise BenchError("clients of pgbench were lost while sampling", run.log)
+    with context.progress.step("disconnecting"):
+        run.finish()
+    context.raw.write("window.txt", f"{start:.3f} {end:.3f}\n")
+    tps, latency = pgbench.throughput(intervals)
+    rates = [interval.tps for _, interval in intervals]
+    return found, {"tps": tps, "latency_ms": latency, "tps_min": min(rates), "tps_max": max(rates)}
+
+
+def _wait_for_intervals(run, start, seconds):
+    """So many seconds of pgbench's reports, or more if it is too busy to report every second."""
+    while True:
+        time.sleep(1)
+        run.check()
+        now = time.time()
+        intervals = pgbench.inside(pgbench.parse_progress(run.text()), start, now)
+        if now - start >= seconds and (len(intervals) >= _LEAST_INTERVALS or now - start > _STUCK_SECONDS):
+            return intervals
 
 
 def _clients(monitor, name):
@@ -134,3 +215,11 @@ def _wait_for_clients(monitor, name, clients, run):
             raise BenchError(f'only {most} of {clients} clients got to "{name}", and '
                              f"no more for {_STUCK_SECONDS} s", run.log)
         time.sleep(1)
+
+
+TOUCH_ALL, PGBENCH, TPCB, STORM, FIRST_QUERY, CHURN = "touch-all", "pgbench", "tpcb", "storm", "first-query", "churn"
+# In the order in which they are run: the one that writes comes last.
+ALL = {TOUCH_ALL: touch_all, STORM: storm, FIRST_QUERY: first_query, CHURN: churn, PGBENCH: select_only, TPCB: tpcb}
+NAMES = tuple(ALL)
+# Measures sizes, which do not vary: once is enough.
+ONCE = (TOUCH_ALL,)

@@ -141,7 +141,7 @@ class FromServer(unittest.TestCase):
         server = Server(postgres_bindir(None), directory.name)
         self.addCleanup(server.destroy)
         server.create()
-        server.start({"shared_buffers": "128MB", "max_connections": 33})
+        server.start({"shared_buffers": "128MB", "max_connections": 33, "huge_pages": "off"})
         other = Session(server, "postgres")
         self.addCleanup(other.close)
         result = model_cli.run(model_cli.parse(["--from-server", server.conninfo("postgres")]))

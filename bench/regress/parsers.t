@@ -11,7 +11,7 @@ import json
 import unittest
 
 import tap_unittest
-from mshare_bench import kernel_log, machine, pgbench, procfs, redirect, server
+from mshare_bench import hugepages, kernel_log, machine, pgbench, procfs, redirect, server
 from mshare_bench.errors import BenchError
 
 LOGS = tap_unittest.HERE / "logs"
@@ -25,9 +25,12 @@ PARSERS = {
     "intervals": _intervals,
     "aborted": pgbench.parse_aborted,
     "crash": server.find_crash,
+    "counts": procfs.parse_counts,
+    "vmstat": procfs.parse_vmstat,
+    "reconnect": pgbench.parse_reconnect,
+    "shmem_enabled": hugepages.current,
     "kb_fields": procfs.parse_kb_fields,
     "minor_faults": procfs.parse_minor_faults,
-    "parent": procfs.parse_parent,
     "splat": kernel_log.find_splat,
     "windows": lambda text: redirect.windows(text, "00:21"),
     "mounted": redirect.mounted,
@@ -42,6 +45,8 @@ def _case(path):
         text = path.with_suffix(".log").read_text()
         for parser, expected in json.loads(path.read_text()).items():
             found = PARSERS[parser](text)
+            if isinstance(found, tuple):
+                found = list(found)
             if isinstance(expected, dict):
                 found = {name: found.get(name) for name in expected}
             self.assertEqual(found, expected, parser)
@@ -74,22 +79,26 @@ class Throughput(unittest.TestCase):
         (100, 5, 900.0), (101, 10, 500.0), (102, 100, 10.0), (103, 0, float("nan")),
         (107, 400, 20.0), (108, 7, 1.0))]
 
+    def between(self, start, end):
+        """Of the intervals between two times."""
+        return pgbench.throughput(pgbench.inside(self.INTERVALS, start, end))
+
     def test_ramp_is_dropped(self):
         """the ramp and the end are dropped, longer intervals weigh more"""
-        tps, latency = pgbench.throughput(self.INTERVALS, 100.5, 107.5)
+        tps, latency = self.between(100.5, 107.5)
         self.assertAlmostEqual(tps, 1700 / 6)
         self.assertAlmostEqual(latency, (100 * 10.0 + 1600 * 20.0) / 1700)
 
     def test_too_few_intervals(self):
         """fewer than three intervals are no measurement"""
         with self.assertRaisesRegex(BenchError, "2 intervals"):
-            pgbench.throughput(self.INTERVALS, 100.5, 103.5)
+            self.between(100.5, 103.5)
 
     def test_nothing_done(self):
         """intervals without transactions are no measurement"""
         idle = [pgbench.Interval(100.0 + i, 0, float("nan")) for i in range(9)]
         with self.assertRaisesRegex(BenchError, "0 transactions"):
-            pgbench.throughput(idle, 100, 200)
+            pgbench.throughput(pgbench.inside(idle, 100, 200))
 
 
 class Settling(unittest.TestCase):

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: PostgreSQL
+"""What a report says: the same for the page and for the text to be pasted.
+
+A report is made of summary.json and the raw files beside it, and of nothing else.
+"""
+
+import json
+import pathlib
+import statistics
+
+from . import charts, configs, model, sampler, summary, workloads
+from .errors import UsageError
+from .units import format_size
+
+_COLUMNS = (
+    ("page tables", "page_tables_bytes", "bytes"), ("of the backends", "backend_vmpte_bytes", "bytes"),
+    ("of the region", "region_page_table_bytes", "bytes"), ("minor faults", "backend_minor_faults", "number"),
+    ("scan: faults", "scan_minor_faults", "number"), ("connect: median", "connect_ms_median", "ms"),
+    ("99 %", "connect_ms_p99", "ms"), ("mean", "connect_ms_mean", "ms"), ("all", "connect_all_s", "s"),
+    ("first query", "query_ms_median", "ms"), ("first scan", "scan_ms_median", "ms"),
+    ("tps", "tps", "number"), ("latency", "latency_ms", "ms"), ("available", "mem_available_bytes", "bytes"))
+_WHAT = {"connect_all_s": "time to connect all", "connect_ms_median": "time to connect, median",
+         "connect_ms_p99": "time to connect, 99 %", "connect_ms_mean": "time to connect, mean",
+         "query_ms_median": "first query, median", "scan_ms_median": "first scan, median",
+         "tps": "transactions per second", "latency_ms": "latency"}
+
+
+class Results:
+    """A benchmark's folder: its summary, and the raw files where they are."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        path = self.directory / summary.NAME
+        try:
+            self.summary = json.loads(path.read_text())
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}; expected the --out of a benchmark") from None
+        except ValueError:
+            raise UsageError(f"{path} is no JSON; expected what mshare-bench wrote") from None
+        if self.summary.get("schema") != summary.SCHEMA:
+            raise UsageError(f"{path} has schema {self.summary.get('schema')!r}, and this program reads "
+                             f"{summary.SCHEMA}: measure anew")
+        self.runs = self.summary["runs"]
+        self.machine = self.summary["machine"]
+
+    @property
+    def name(self):
+        """What a comparison calls it."""
+        return self.directory.resolve().name
+
+    @property
+    def mode(self):
+        """vm or native."""
+        return self.machine.get("mode", "vm")
+
+    def of(self, config, workload, of_set):
+        """Its runs in all rounds."""
+        return [r for r in self.runs if (r["config"], r["workload"], r["set"]) == (config, workload, of_set["name"])]
+
+    def largest(self):
+        """The set that is shown where only one can be."""
+        return max(self.summary["sets"], key=lambda s: (any(r["set"] == s["name"] for r in self.runs),
+                                                        len({r["config"] for r in self.runs if r["set"] == s["name"]}),
+                                                        s["clients"]), default=None)
+
+
+def headlines(results):
+    """[(figure, what it is)] of the largest saving, and of times beside it."""
+    saved = results.summary["savings"]
+    if not saved:
+        return []
+    found = [(f"{saved['ratio']:,.0f} ×", f"fewer page tables for shared memory with {saved['clients']:,} clients: "
+              f"{format_size(saved['sga_page_tables_mshare_bytes'])} instead of "
+              f"{format_size(saved['sga_page_tables_stock_bytes'])}")]
+    of_set = {"name": saved["set"]}
+    for workload, key, text in (("touch-all", "backend_minor_faults", "fewer page faults when all of it is touched"),
+                                ("storm", "connect_all_s", "less time to connect all clients at once")):
+        pair = [results.of(config, workload, of_set)[:1] for config in ("stock", "mshare")]
+        if all(pair) and pair[1][0].get(key):
+            found.append((f"{pair[0][0][key] / pair[1][0][key]:.1f} ×", text))
+    return found
+
+
+def machine_lines(results):
+    """What it was measured on, and how."""
+    machine = results.machine
+    if not machine:
+        return ["Nothing is known of the machine."]
+    where = "in a guest (QEMU)" if results.mode == "vm" else "natively"
+    return [f"{machine['postgres_version']}, Linux {machine['kernel']}, measured {where}.",
+            f"{machine['cpus']} × {machine['cpu']}, acceleration: {machine['accel']}; memory of the sets' machines: "
+            + ", ".join(f"{s['name']} {format_size(s['machine'].get('memory_bytes', 0))}"
+                        for s in results.summary["sets"] if s["machine"]) + ".",
+            f"Called as: {machine.get('command_line', '?')}, on {machine['date'][:10]}."]
+
+
+def caveats(results):
+    """What the figures do not say."""
+    lines = ["Sizes and counts are exact: PageTables of /proc/meminfo less its value without a server, VmPTE of each "
+             "backend, and MSHAREFS_STAT of the region.",
+             "touch-all is the most that page tables can come to: every backend has touched all of shared memory. A "
+             "server whose backends touch a tenth of it saves a tenth."]
+    if results.machine.get("accel") == "tcg":
+        lines.append("Times were measured on an emulated processor (TCG). They say nothing about real machines; only "
+                     "ratios inside one set count.")
+    lines.append("Times are compared in pairs of the same round, configurations taking turns; median and spread of "
+                 "the ratios are shown.")
+    lines.append("Figures of guests (--vm) and of this machine's kernel (--native) are never mixed.")
+    if results.summary.get("incomplete"):
+        lines.insert(0, "INCOMPLETE: the benchmark did not come to its end. What is here was measured before.")
+    return lines
+
+
+def tables(results):
+    """[(title, head, rows)]: of each set and workload, round 1 of each configuration."""
+    found = []
+    for of_set in results.summary["sets"]:
+        for workload in workloads.NAMES:
+            runs = [r for name in of_set["configs"] for r in results.of(name, workload, of_set)]
+            if not runs:
+                continue
+            columns = [c for c in _COLUMNS if any(c[1] in run for run in runs)]
+            rows = [[f"{run['config']}, {run['round']}", *(summary.cell(run, key, kind) for _, key, kind in columns),
+                     run["raw"]] for run in runs]
+            found.append((f"{workload}: {of_set['clients']:,} clients, shared buffers "
+                          f"{format_size(of_set['shared_buffers'])}, {of_set['shared_memory_type']}",
+                          ["configuration, round", *(c[0] for c in columns), "raw files"], rows))
+    return found
+
+
+def comparison_table(results):
+    """(title, head, rows) of times in pairs."""
+    rows = [[c["set"], c["config"], c["workload"], _WHAT[c["metric"]],
+             *(f"{c[side]['median']:,.4g} ({c[side]['min']:,.4g} to {c[side]['max']:,.4g})"
+               for side in ("stock", "other", "ratio")), str(len(c["ratio"]["values"]))]
+            for c in results.summary["comparisons"]]
+    return ("Times against stock, in pairs", ["set", "configuration", "workload", "what", "stock: median (spread)",
+                                              "configuration: median (spread)", "stock / configuration", "pairs"], rows)
+
+
+def model_table(results):
+    """(title, head, rows): what arithmetic predicts, and what was measured."""
+    rows = []
+    for saved in results.summary["all_savings"]:
+        run = results.of("mshare", workloads.TOUCH_ALL, {"name": saved["set"]})[0]
+        for config, key in (("stock", "sga_page_tables_stock_bytes"), ("mshare", "sga_page_tables_mshare_bytes")):
+            cost = (model.stock(run["shared_memory_bytes"], 4096) if config == "stock" else
+                    model.mshare(run["shared_memory_bytes"], 4096, 4))
+            predicted = model.counted(cost, run["clients"])
+            rows.append([saved["set"], config, format_size(predicted), format_size(saved[key]),
+                         f"{100 * (saved[key] / predicted - 1):+.2f} %"])
+    return ("Page tables for shared memory, by arithmetic and measured",
+            ["set", "configuration", "predicted", "measured", "difference"], rows)
+
+
+def failure_tables(results):
+    """What was refused, and what could not be measured."""
+    refused = [[r["set"], r["config"], r["reason"]] for r in results.summary["refused"]]
+    failed = [[e["set"], e["config"], e["workload"], e["error"], str(e.get("log", ""))]
+              for e in results.summary.get("errors", [])]
+    return [table for table in (
+        ("Refused: this machine cannot hold it", ["set", "configuration", "why"], refused),
+        ("Not measured", ["set", "configuration", "workload", "error", "log"], failed)) if table[2]]
+
+
+def all_tables(results):
+    """Every table of a report, those without rows left out."""
+    found = [*failure_tables(results), model_table(results), comparison_table(results), *tables(results)]
+    return [table for table in found if table[2]]
+
+
+# --- charts -----------------------------------------------------------------
+
+def _by_clients(results):
+    series = {}
+    for run in results.runs:
+        if run["workload"] == workloads.TOUCH_ALL:
+            key = run["config"]
+            series.setdefault(key, []).append((run["clients"], run["page_tables_bytes"] / 2 ** 20))
+    return {name: sorted(series[name]) for name in configs.NAMES if name in series}
+
+
+def _over_time(results, of_set):
+    series = {}
+    for config in of_set["configs"]:
+        path = results.directory / "raw" / of_set["name"] / f"{config}-1" / "samples.tsv"
+        if path.exists():
+            rows = sampler.read(path)
+            series[config] = [(f"{row['time'] - rows[0]['time']:.1f}", f"{row['page_tables_bytes'] / 2 ** 20:.2f}")
+                              for row in rows]
+    return {name: rows for name, rows in series.items() if len(rows) > 1}
+
+
+def _spread(results, of_set, workload, key):
+    series = {}
+    for config in of_set["configs"]:
+        values = [run[key] for run in results.of(config, workload, of_set) if run.get(key)]
+        if values:
+            low, high = min(values), max(values)
+            if key == "tps" and len(values) == 1 and "tps_min" in results.of(config, workload, of_set)[0]:
+                low, high = (results.of(config, workload, of_set)[0][name] for name in ("tps_min", "tps_max"))
+            series[config] = (round(statistics.median(values), 3), low, high)
+    return series
+
+
+def chart_list(results):
+    """The charts that there are data for."""
+    of_set = results.largest()
+    if not of_set:
+        return []
+    found = []
+    many = _by_clients(results)
+    if many and len({x for rows in many.values() for x, _ in rows}) > 1:
+        found.append(charts.lines("clients", "Page tables against clients", many, "clients", "MB", "xy"))
+    elif many:
+        found.append(charts.bars("tables", f"Page tables, {of_set['clients']} clients have touched everything",
+                                 {name: (rows[0][1],) * 3 for name, rows in many.items()}, "MB", True))
+    over_time = _over_time(results, of_set)
+    if over_time:
+        found.append(charts.lines("time", "Page tables over time, all workloads of round 1", over_time, "seconds",
+                                  "MB", points=False))
+    for name, workload, key, title, unit, log in (
+            ("connect", workloads.STORM, "connect_all_s", f"Connecting {of_set['clients']} clients at once", "s", False),
+            ("faults", workloads.TOUCH_ALL, "backend_minor_faults", "Minor faults, all of it touched", "faults", True),
+            ("tps", workloads.PGBENCH, "tps", "Transactions per second, select-only, with spread", "tps", False)):
+        series = _spread(results, of_set, workload, key)
+        if series:
+            found.append(charts.bars(name, title, series, unit, log))
+    return found
