@@ -93,6 +93,7 @@ if (shared())
 	cmp_ok($tables_shared, '>=', 80 * 2048, 'savings: shared page tables for all the memory');
 	cmp_ok($saved, '>=', 0.99 * $tables_shared * ($clients - 1), 'savings: each client saves them');
 	cmp_ok($ratio, '>', 1.5, 'savings: ratio');
+	compare_region();
 }
 else
 {
@@ -106,6 +107,22 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_mshare_backends WHERE d
 	0, 'none is demoted, all can be read');
 stop_holder($holder);
 $_->quit foreach @sessions, $session;
+
+# The region as msharefs itself lists it: the largest on the mount. Columns:
+# bytes mapped resident page_tables windows links flags name
+sub compare_region
+{
+	my ($header, @regions) = map { [ split ' ' ] } split /\n/, slurp_file('/sys/fs/mshare/mshare_regions');
+	my ($region) = sort { $b->[1] <=> $a->[1] } @regions;
+	my $view = (rows($node, q{SELECT resident, page_tables, processes FROM pg_mshare_regions WHERE object = 'main memory'}))[0];
+
+	foreach my $i (0 .. 2)
+	{
+		my ($seen, $is) = ($view->[$i], $region->[ $i + 2 ]);
+		cmp_ok(abs($seen - $is), '<=', $is / 100, "region: $header->[ $i + 2 ] as msharefs has it: $seen, $is");
+	}
+	cmp_ok(abs($tables_shared - $region->[3]), '<=', $region->[3] / 100, 'savings: shared page tables as msharefs has them');
+}
 
 sub min_time
 {
