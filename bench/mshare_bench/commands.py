@@ -7,6 +7,7 @@ import pwd
 import resource
 import signal
 import subprocess
+import time
 
 from .errors import BenchError, UsageError
 
@@ -46,16 +47,36 @@ def environment(**extra):
 
 
 def run(command, what, **options):
-    """Run a program to its end; returns its standard output."""
+    """Run a program to its end; returns its standard output.
+
+    If we are interrupted meanwhile, the program ends with all that it has
+    started: initdb, for one, would go on writing through its children.
+    """
     options.setdefault("env", environment())
-    result = subprocess.run(command, text=True, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            start_new_session=True, check=False, **options)
-    if result.returncode != 0:
-        reason = (result.stderr or result.stdout).strip() or "no message"
-        raise BenchError(f"{what} failed with exit status {result.returncode}: "
+    process = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True, **options)
+    try:
+        out, err = process.communicate()
+    except BaseException:
+        _kill_group(process)
+        raise
+    if process.returncode != 0:
+        reason = (err or out).strip() or "no message"
+        raise BenchError(f"{what} failed with exit status {process.returncode}: "
                          f"{reason}")
-    return result.stdout
+    return out
+
+
+def _kill_group(process):
+    """SIGKILL for a process that leads a group, and for the group; returns when none of it is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + 10
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
 
 
 def start(command, **options):

@@ -54,6 +54,16 @@ def parse_minor_faults(text):
     return int(text.rpartition(")")[2].split()[7])
 
 
+def read_parent(pid):
+    """The process that a process has as its parent."""
+    return parse_parent((PROC / str(pid) / "stat").read_text())
+
+
+def parse_parent(text):
+    """Field 4 of /proc/PID/stat."""
+    return int(text.rpartition(")")[2].split()[1])
+
+
 def meminfo_text():
     """All of /proc/meminfo, to be kept as a raw file."""
     return (PROC / "meminfo").read_text()

@@ -128,11 +128,16 @@ def tables(results):
     return found
 
 
+def _spread_text(spread):
+    if len(spread["values"]) == 1:
+        return f"{spread['median']:,.4g}"
+    return f"{spread['median']:,.4g} ({spread['min']:,.4g} to {spread['max']:,.4g})"
+
+
 def comparison_table(results):
     """(title, head, rows) of times in pairs."""
     rows = [[c["set"], c["config"], c["workload"], _WHAT[c["metric"]],
-             *(f"{c[side]['median']:,.4g} ({c[side]['min']:,.4g} to {c[side]['max']:,.4g})"
-               for side in ("stock", "other", "ratio")), str(len(c["ratio"]["values"]))]
+             *(_spread_text(c[side]) for side in ("stock", "other", "ratio")), str(len(c["ratio"]["values"]))]
             for c in results.summary["comparisons"]]
     return ("Times against stock, in pairs", ["set", "configuration", "workload", "what", "stock: median (spread)",
                                               "configuration: median (spread)", "stock / configuration", "pairs"], rows)

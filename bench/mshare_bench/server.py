@@ -11,6 +11,7 @@ import time
 
 from . import commands, procfs
 from .errors import BenchError
+from .signals import deferred
 
 DATABASE = "mshare_bench"
 # Where questions about the server are asked, away from the workload.
@@ -82,9 +83,11 @@ class Server:
         command = [self.program("pg_ctl"), "-D", str(self.data), "-l",
                    str(self.log), "-t", "300", "-w", "-s", "start"]
         try:
-            commands.run(command, "starting the server", cwd="/",
-                         env=commands.environment(**(env or {})),
-                         **commands.account())
+            # Not to be interrupted: before its pid file is there, nobody would find it.
+            with deferred():
+                commands.run(command, "starting the server", cwd="/",
+                             env=commands.environment(**(env or {})),
+                             **commands.account())
         except BenchError as error:
             raise BenchError(f"{error}\n{self.log_tail()}", self.log) from None
         self.pid = self._pidfile()[0]

@@ -24,14 +24,14 @@ SMALL = ["--native", "--configs", "stock", "--clients", "5", "--seconds", "5",
 
 
 def traces():
-    """What a benchmark could leave behind: folders, and SysV segments that nobody has attached.
+    """What a benchmark could leave behind: folders, and the SysV segments that guard data directories.
 
-    Servers of others may come and go meanwhile; theirs are attached.
+    Servers and tests of others may come and go meanwhile; their guards, of this size, are attached.
     """
     segments = [line.split() for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()]
-    nattch = segments[0].index("nattch")
+    nattch, size = segments[0].index("nattch"), segments[0].index("size")
     return ({path.name for path in pathlib.Path("/dev/shm").glob("mshare-bench-*")},
-            {fields[1] for fields in segments[1:] if fields[nattch] == "0"})
+            {fields[1] for fields in segments[1:] if fields[nattch] == "0" and fields[size] == "56"})
 
 
 class Failures(unittest.TestCase):
@@ -122,6 +122,57 @@ class Failures(unittest.TestCase):
         process.send_signal(signal.SIGINT)
         self.assertEqual(self.end(process), 128 + signal.SIGINT, self.rest)
         self.assert_no_traces()
+
+    def test_interrupted_anywhere(self):
+        """SIGINT at any moment: partial data is marked, nothing is left"""
+        for step in ("initdb ...", "loading pgbench's tables", "starting the server ...", "prewarming",
+                     "connecting 5 clients, 5 at the same time ...", "5 clients"):
+            with self.subTest(step):
+                process = self.start("--workloads", "storm,churn", "--clients", "5")
+                self.wait_for(process, step)
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(self.end(process), 128 + signal.SIGINT, self.rest)
+                self.assertTrue(self.summary()["incomplete"])
+                self.assert_no_traces()
+
+    def test_server_dies(self):
+        """a postmaster that is killed is an error, and nothing is left of it"""
+        process = self.start()
+        self.wait_for(process, "running pgbench ...")
+        postmaster = procfs.read_parent(self.backends(b"mshare_bench [local]")[0])
+        os.kill(postmaster, signal.SIGKILL)
+        self.assertEqual(self.end(process), 1, self.rest)
+        self.assertEqual([e["workload"] for e in self.summary()["errors"]], ["pgbench"])
+        self.assert_no_traces()
+
+    def test_disk_full(self):
+        """a full disk is an error in one line, and nothing is left"""
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self.out], check=False)
+        if mounted.returncode != 0:
+            self.skipTest("cannot mount a tmpfs")
+        self.addCleanup(subprocess.run, ["umount", self.out], check=True)
+        process = self.start()
+        self.assertEqual(self.end(process), 1, self.rest)
+        self.assertRegex(self.rest, r"\nmshare-bench: No space left on device: .*\n\Z")
+        self.assert_no_traces()
+
+    def test_resumed(self):
+        """what is complete is kept, what is not is measured anew"""
+        self.assertEqual(self.end(self.start("--workloads", "storm", "--clients", "2,3")), 0, self.rest)
+        first = self.summary()["runs"]
+        (self.out / "sets/mmap-3-128MB.json").write_text("{")
+        self.assertEqual(self.end(self.start("--workloads", "storm", "--clients", "2,3", "--resume")), 0, self.rest)
+        second = self.summary()["runs"]
+        self.assertIn("mmap-2-128MB: measured already", self.rest)
+        self.assertEqual(second[0], first[0])
+        self.assertNotEqual(second[1], first[1])
+        self.assertEqual([run["clients"] for run in second], [2, 3])
+
+    def test_refused(self):
+        """what the machine cannot hold is a row with its arithmetic"""
+        process = self.start("--clients", "15000", "--shared-buffers", "64GB", "--workloads", "storm")
+        self.assertEqual(self.end(process), 2, self.rest)
+        self.assertIn("free and the data directory takes", self.rest)
 
     def test_no_msharefs(self):
         """mshare on a kernel without msharefs is an error"""

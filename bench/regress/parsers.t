@@ -31,6 +31,7 @@ PARSERS = {
     "shmem_enabled": hugepages.current,
     "kb_fields": procfs.parse_kb_fields,
     "minor_faults": procfs.parse_minor_faults,
+    "parent": procfs.parse_parent,
     "splat": kernel_log.find_splat,
     "windows": lambda text: redirect.windows(text, "00:21"),
     "mounted": redirect.mounted,

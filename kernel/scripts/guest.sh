@@ -135,6 +135,19 @@ bring_back()
 	fi
 }
 
+# interrupted STATUS: what the command has left in its side of DIR up to now is
+# still brought back.
+# shellcheck disable=SC2317	# called by the trap
+interrupted()
+{
+	if [ -n "$qemu" ] && [ -d "$tmp/out" ]; then
+		kill -KILL "$qemu" 2>/dev/null
+		wait "$qemu" 2>/dev/null
+		(bring_back)
+	fi
+	exit "$1"
+}
+
 # find_splat: print the first splat of the log, with what follows it.
 find_splat()
 {
