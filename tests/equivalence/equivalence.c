@@ -63,6 +63,7 @@ struct worker {
 	pid_t pid;
 	FILE *output;
 	int status;
+	int segments_left;
 };
 
 static void set_environment(const struct worker *worker)
@@ -113,18 +114,19 @@ static void worker_start(struct worker *worker, uint64_t seed, uint64_t count, b
 	worker->output = fdopen(ends[0], "r");
 }
 
-/* One that crashed left its segments. */
-static void remove_segments(pid_t creator)
+/* Segments that a process made and did not remove, as one does that crashed; how many there were. */
+static int remove_segments(pid_t creator)
 {
 	struct shmid_ds segment;
-	int last = shmctl(0, SHM_INFO, &segment);
+	int last = shmctl(0, SHM_INFO, &segment), count = 0;
 
 	for (int i = 0; i <= last; i++) {
 		int id = shmctl(i, SHM_STAT, &segment);
 
 		if (id >= 0 && segment.shm_cpid == creator)
-			shmctl(id, IPC_RMID, NULL);
+			count += shmctl(id, IPC_RMID, NULL) == 0;
 	}
+	return count;
 }
 
 /* Also one that has not finished: its pipe breaks. */
@@ -132,8 +134,7 @@ static void worker_end(struct worker *worker)
 {
 	fclose(worker->output);
 	waitpid(worker->pid, &worker->status, 0);
-	if (worker->status != 0)
-		remove_segments(worker->pid);
+	worker->segments_left = remove_segments(worker->pid);
 }
 
 static void tell_end(const struct worker *worker)
@@ -142,6 +143,8 @@ static void tell_end(const struct worker *worker)
 		printf("%s: killed by %s\n", worker->name, strsignal(WTERMSIG(worker->status)));
 	else if (WIFEXITED(worker->status) && WEXITSTATUS(worker->status) != 0)
 		printf("%s: exit status %d\n", worker->name, WEXITSTATUS(worker->status));
+	if (worker->segments_left > 0)
+		printf("%s: left %d segments\n", worker->name, worker->segments_left);
 }
 
 /*
@@ -234,7 +237,7 @@ static bool compare(void)
 	tell_end(&preloaded);
 	if (i < options.sequences)
 		tell_difference(options.seed + i);
-	return same && preloaded.status == 0 && plain.status == 0;
+	return same && preloaded.status == 0 && plain.status == 0 && preloaded.segments_left == 0;
 }
 
 static void wrong(const char *what, const char *value, const char *expected)

@@ -43,3 +43,11 @@ machine_has_msharefs() {
 		exit 1
 	}
 }
+
+# machine_segments_of PID...: how many SysV segments there are that one of these processes made
+machine_segments_of() {
+	awk -v pids="$*" '
+		BEGIN { n = split(pids, list, " "); for (i = 1; i <= n; i++) creator[list[i]] }
+		NR > 1 && $5 in creator { count++ }
+		END { print count + 0 }' /proc/sysvipc/shm
+}
