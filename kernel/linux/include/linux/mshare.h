@@ -40,6 +40,12 @@ static inline bool mm_is_mshare(const struct mm_struct *mm)
 	return mm->mshare_region;
 }
 
+#if defined(CONFIG_LOCKDEP) && defined(CONFIG_PER_VMA_LOCK)
+void mshare_set_vma_lock_class(struct vm_area_struct *vma);
+#else
+static inline void mshare_set_vma_lock_class(struct vm_area_struct *vma) { }
+#endif
+
 vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 			       unsigned long address, unsigned int flags);
 struct vm_area_struct *mshare_lock_host_vma(struct vm_area_struct *vma,
@@ -82,6 +88,8 @@ static inline bool mm_is_mshare(const struct mm_struct *mm)
 {
 	return false;
 }
+
+static inline void mshare_set_vma_lock_class(struct vm_area_struct *vma) { }
 
 static inline vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 					     unsigned long address,

@@ -18,6 +18,21 @@
 
 static struct lock_class_key mshare_mmap_lock_key;
 
+#if defined(CONFIG_LOCKDEP) && defined(CONFIG_PER_VMA_LOCK)
+/*
+ * A fault takes the locks of a host mm and its vma inside the lock of a window's
+ * vma; the mmap_lock of a host mm is taken outside of its own vmas' locks only.
+ * Called for every vma, when its lock is initialised.
+ */
+void mshare_set_vma_lock_class(struct vm_area_struct *vma)
+{
+	static struct lock_class_key mshare_vma_lock_key;
+
+	if (mm_is_mshare(vma->vm_mm))
+		lockdep_set_class(&vma->vm_lock->lock, &mshare_vma_lock_key);
+}
+#endif
+
 /**
  * mshare_region_init() - give a new region its host mm
  * @region: zeroed, not yet reachable by anybody
