@@ -66,17 +66,20 @@ manuals_are_clean() {
 }
 
 # Who signs off is decided when a series is sent, and MAINTAINERS is touched then. The selftests read
-# through volatile pointers on purpose: the access itself is what they test.
+# through volatile pointers on purpose: the access itself is what they test. Trace events have the layout
+# that all of the kernel's have, which checkpatch does not know.
 checkpatch() {
 	(cd "$tree" && perl scripts/checkpatch.pl --strict --quiet --terse --no-summary \
 		--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES,NO_AUTHOR_SIGN_OFF "$@")
 }
 
 checkpatch_new_files() {
-	local -a own tests
-	mapfile -t own < <(cd kernel/linux && find . -path ./tools -prune -o -type f -name '*.[chS]' -printf '%P\n')
+	local -a own tests events
+	mapfile -t own < <(cd kernel/linux && find . \( -path ./tools -o -path ./include/trace \) -prune -o -type f -name '*.[chS]' -printf '%P\n')
 	mapfile -t tests < <(cd kernel/linux && find ./tools -type f -name '*.[chS]')
-	checkpatch -f "${own[@]}" && checkpatch --ignore VOLATILE -f "${tests[@]}"
+	mapfile -t events < <(cd kernel/linux && find ./include/trace -type f -name '*.h')
+	checkpatch -f "${own[@]}" && checkpatch --ignore VOLATILE -f "${tests[@]}" &&
+		checkpatch --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f "${events[@]}"
 }
 
 checkpatch_patches() {
