@@ -32,14 +32,14 @@ from mshare_bench.errors import BenchError  # noqa: E402
 from mshare_bench.holder import Holder  # noqa: E402
 from mshare_bench.places import Places, postgres_bindir  # noqa: E402
 from mshare_bench.raw import Raw  # noqa: E402
+from mshare_bench.sample import read_region  # noqa: E402
 from mshare_bench.server import DATABASE, Server, wait_for_end  # noqa: E402
 from mshare_bench.session import Session  # noqa: E402
 from mshare_bench.staging import Staged  # noqa: E402
 from mshare_bench.units import KB, MB  # noqa: E402
-from mshare_bench.workloads import read_region  # noqa: E402
 
 CLIENTS = 12
-SETTINGS = {"shared_buffers": "256MB", "max_connections": CLIENTS + 20,
+SETTINGS = {"huge_pages": "off", "shared_buffers": "256MB", "max_connections": CLIENTS + 20,
             # What was committed must be there after a crash.
             "synchronous_commit": "on"}
 
@@ -91,7 +91,7 @@ class Play:
 
     def start(self):
         """Start the server of this configuration."""
-        self.server.start(self.settings, self.staged.environment(self.config))
+        self.server.start(self.settings, redirect.environment(self.config, self.staged.preload))
 
     def look(self, scene, **more):
         """Record what is to be seen of a running server after a scene.
@@ -212,7 +212,7 @@ def check_leaks(name, before):
 
 def check_mount(name):
     """No region is left on the mount, and nothing holds it."""
-    ok(os.listdir(redirect.MOUNT) == ["mshare_info"], f"{name}: the mount is empty",
+    ok(sorted(os.listdir(redirect.MOUNT)) == ["mshare_info", "mshare_regions"], f"{name}: the mount is empty",
        os.listdir(redirect.MOUNT))
     result = subprocess.run(["umount", redirect.MOUNT], check=False, text=True,
                             stderr=subprocess.PIPE)
@@ -276,7 +276,7 @@ def reset(server):
 def test(kind, places, directory):
     """Both configurations with one shared_memory_type."""
     server = Server(places.bindir, directory)
-    staged = Staged(places, directory, redirect.CONFIGS)
+    staged = Staged(places, directory, preload=True)
     raw = Raw(tempfile.mkdtemp(dir=directory))
     program = places.connect_hold()
     try:
@@ -300,7 +300,7 @@ def main():
         return 77
     redirect.prepare_kernel()
     build = pathlib.Path(os.environ["top_builddir"])
-    places = Places(TOP, build, build, build, postgres_bindir(None))
+    places = Places(TOP, build, build, build, build, postgres_bindir(None))
     chosen = os.environ.get("shared_memory_type")
     for kind in [chosen] if chosen else ["mmap", "sysv"]:
         directory = pathlib.Path(tempfile.mkdtemp(prefix="pg-crash-", dir="/dev/shm"))
