@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mshare_stress: reads and writes of single pages; see stress.h.
+ */
+#include <linux/falloc.h>
+#include <linux/futex.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "stress.h"
+
+/* Ways to the contents of a page. */
+enum way { MEMORY, CROSS, DIRECT, NR_WAYS };
+static const char * const way_names[] = {
+	"load/store", "process_vm_readv", "O_DIRECT",
+};
+
+static __thread sigjmp_buf fault_env;
+static __thread int fault_armed;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	if (load(&fault_armed)) {
+		store(&fault_armed, 0);
+		siglongjmp(fault_env, sig);
+	}
+	fail("signal %d at %p", sig, info->si_addr);
+	_exit(1);
+}
+
+void faults_catch(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_fault,
+		.sa_flags = SA_SIGINFO | SA_NODEFER,
+	};
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+static int guarded_copy(char *to, const char *from, size_t bytes)
+{
+	int sig = sigsetjmp(fault_env, 0);
+
+	if (sig)
+		return sig;
+	store(&fault_armed, 1);
+	/* Not before, and not after. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	memcpy(to, from, bytes);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	store(&fault_armed, 0);
+	return 0;
+}
+
+int guarded_load(char *p)
+{
+	char byte;
+
+	return guarded_copy(&byte, p, 1);
+}
+
+static int cross(char *p, __u64 *words, bool write)
+{
+	struct iovec mine = { words, PAGE_SZ }, other = { p, PAGE_SZ };
+	ssize_t len = write ?
+		process_vm_writev(getpid(), &mine, 1, &other, 1, 0) :
+		process_vm_readv(getpid(), &mine, 1, &other, 1, 0);
+
+	if (len != (ssize_t)PAGE_SZ && errno != EFAULT)
+		fail("process_vm: %zd: %s", len, strerror(errno));
+	return len == (ssize_t)PAGE_SZ ? 0 : SIGSEGV;
+}
+
+/* Through a block of the disk that is this thread's while it is here. */
+static int direct(char *p, __u64 *words, bool write)
+{
+	static __thread char space[2 * PAGE_SZ];
+	char *bounce = (char *)(((uintptr_t)space + PAGE_SZ) & -PAGE_SZ);
+	off_t at = (syscall(SYS_gettid) % 1024) * PAGE_SZ;
+	ssize_t len;
+
+	if (write) {
+		memcpy(bounce, words, PAGE_SZ);
+		len = pwrite(disk, bounce, PAGE_SZ, at);
+		if (len == (ssize_t)PAGE_SZ)
+			len = pread(disk, p, PAGE_SZ, at);
+	} else {
+		len = pwrite(disk, p, PAGE_SZ, at);
+		if (len == (ssize_t)PAGE_SZ)
+			len = pread(disk, bounce, PAGE_SZ, at);
+		memcpy(words, bounce, PAGE_SZ);
+	}
+	if (len != (ssize_t)PAGE_SZ && errno != EFAULT)
+		fail("O_DIRECT: %zd: %s", len, strerror(errno));
+	return len == (ssize_t)PAGE_SZ ? 0 : SIGSEGV;
+}
+
+static int transfer(enum way way, char *p, __u64 *words, bool write)
+{
+	if (way == CROSS)
+		return cross(p, words, write);
+	if (way == DIRECT && disk >= 0)
+		return direct(p, words, write);
+	return write ? guarded_copy(p, (char *)words, PAGE_SZ) :
+		       guarded_copy((char *)words, p, PAGE_SZ);
+}
+
+/* False: the view is dead, which is all right for a foreign one only. */
+static bool view_signal(struct view *v, int sig, bool write, enum way way)
+{
+	bool allowed = v->prot & (write ? PROT_WRITE : PROT_READ);
+
+	if (!allowed && !sig)
+		fail("object %d: %s by %s without the right to", v->object,
+		     write ? "written" : "read", way_names[way]);
+	if (sig && sig != SIGSEGV)
+		fail("object %d: signal %d, %s", v->object, sig,
+		     way_names[way]);
+	if (allowed && sig && !v->foreign)
+		fail("object %d: cannot be %s, %s", v->object,
+		     write ? "written" : "read", way_names[way]);
+	return !(allowed && sig);
+}
+
+static bool read_page(struct view *v, unsigned long nr, enum way way)
+{
+	char *p = v->p + nr * objects[v->object].page_size;
+	__u64 words[NR_WORDS];
+	int sig = transfer(way, p, words, false);
+
+	if (!sig)
+		page_check(v->object, nr, words, way_names[way]);
+	return view_signal(v, sig, false, way);
+}
+
+static void check_plain(int object, unsigned long nr)
+{
+	page_check(object, nr, (__u64 *)page_plain(object, nr), "plain mapping");
+}
+
+static bool write_page(struct view *v, unsigned long nr, enum way way)
+{
+	char *p = v->p + nr * objects[v->object].page_size;
+	__u64 words[NR_WORDS];
+	int sig;
+
+	page_pattern(v->object, nr, page_begin(v->object, nr, false), words);
+	sig = transfer(way, p, words, true);
+	if (sig && v->prot & PROT_WRITE)
+		memcpy(page_plain(v->object, nr), words, PAGE_SZ);
+	if (!sig || v->prot & PROT_WRITE)
+		page_commit(v->object, nr);
+	check_plain(v->object, nr);
+	return view_signal(v, sig, true, way);
+}
+
+/* Written without msharefs: the window shows it. */
+static bool write_plain(struct view *v, unsigned long nr)
+{
+	__u64 words[NR_WORDS];
+
+	page_pattern(v->object, nr, page_begin(v->object, nr, false), words);
+	memcpy(page_plain(v->object, nr), words, PAGE_SZ);
+	page_commit(v->object, nr);
+	return read_page(v, nr, MEMORY);
+}
+
+static bool punch_page(struct view *v, unsigned long nr, bool by_window)
+{
+	const struct object *o = &objects[v->object];
+	char *p = v->p + nr * o->page_size;
+	int ret;
+
+	page_begin(v->object, nr, true);
+	if (by_window)
+		ret = region_advise(v->fd, p - v->base, o->page_size,
+				    MADV_REMOVE);
+	else if (o->fd >= 0)
+		ret = fallocate(o->fd, FALLOC_FL_PUNCH_HOLE |
+				FALLOC_FL_KEEP_SIZE, nr * o->page_size,
+				o->page_size);
+	else
+		ret = madvise(page_plain(v->object, nr), o->page_size,
+			      MADV_REMOVE);
+	/* Not through what is for reading only. */
+	if (ret && by_window)
+		ret = madvise(page_plain(v->object, nr), o->page_size,
+			      MADV_REMOVE);
+	if (ret)
+		fail("object %d: hole: %s", v->object, strerror(errno));
+	page_commit(v->object, nr);
+	return read_page(v, nr, MEMORY);
+}
+
+static bool futex_page(struct view *v, unsigned long nr)
+{
+	__u32 *p = (__u32 *)(v->p + nr * objects[v->object].page_size);
+	__u64 words[NR_WORDS];
+	struct timespec none = { };
+	long ret;
+
+	memcpy(words, page_plain(v->object, nr), PAGE_SZ);
+	ret = syscall(SYS_futex, p, FUTEX_WAIT, (__u32)words[0] + 1, &none,
+		      NULL, 0);
+	if (ret != -1 || (errno != EAGAIN && errno != EFAULT))
+		fail("object %d: FUTEX_WAIT: %ld, %s", v->object, ret,
+		     strerror(errno));
+	return view_signal(v, errno == EFAULT ? SIGSEGV : 0, false, CROSS);
+}
+
+bool page_op(struct view *v, __u64 *random)
+{
+	unsigned long nr = any(random, objects[v->object].pages);
+	enum way way = any(random, 2) ? MEMORY : any(random, NR_WAYS);
+	bool alive;
+
+	if (!page_lock(v->object, nr, worker.nr))
+		return true;
+	switch (any(random, 10)) {
+	case 0:
+		alive = punch_page(v, nr, any(random, 2));
+		break;
+	case 1:
+		alive = futex_page(v, nr);
+		break;
+	case 2:
+		alive = write_plain(v, nr);
+		break;
+	case 3: case 4: case 5:
+		alive = write_page(v, nr, way);
+		break;
+	default:
+		alive = read_page(v, nr, way);
+		break;
+	}
+	page_unlock(v->object, nr);
+	return alive;
+}
+
+/*
+ * Read where nothing should be.  Right only if the file is long again: whoever
+ * maps a file of hugetlbfs for writing makes it as long as the mapping.
+ */
+static void beyond_end(struct view *v, unsigned long first)
+{
+	struct stat st;
+
+	if (fstat(objects[v->object].fd, &st))
+		fail("fstat: %s", strerror(errno));
+	if (v->object == HUGETLB &&
+	    st.st_size > (off_t)(first * objects[HUGETLB].page_size))
+		return;
+	fail("object %d: page %lu read, beyond its end at %lld (foreign %d, prot %d)",
+	     v->object, first, (long long)st.st_size, v->foreign, v->prot);
+}
+
+/* The last pages: SIGBUS while they are gone, zeros when they are back. */
+void truncate_op(struct view *v, __u64 *random)
+{
+	const struct object *o = &objects[v->object];
+	unsigned long first, nr;
+	int sig;
+
+	if (o->fd < 0)
+		return;
+	first = o->pages - 1 - any(random, o->pages < 16 ? 2 : 16);
+	for (nr = o->pages; nr-- > first; ) {
+		if (page_lock(v->object, nr, worker.nr))
+			continue;
+		while (++nr < o->pages)
+			page_unlock(v->object, nr);
+		return;
+	}
+	for (nr = first; nr < o->pages; nr++)
+		page_begin(v->object, nr, true);
+	if (ftruncate(o->fd, first * o->page_size))
+		fail("ftruncate: %s", strerror(errno));
+	sig = guarded_load(v->p + first * o->page_size);
+	if (sig != SIGBUS && sig != SIGSEGV)
+		beyond_end(v, first);
+	if (sig == SIGSEGV)
+		view_signal(v, sig, false, MEMORY);
+	if (ftruncate(o->fd, o->pages * o->page_size))
+		fail("ftruncate: %s", strerror(errno));
+	for (nr = first; nr < o->pages; nr++) {
+		page_commit(v->object, nr);
+		check_plain(v->object, nr);
+		page_unlock(v->object, nr);
+	}
+}
