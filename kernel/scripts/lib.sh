@@ -31,6 +31,12 @@ say()
 	printf '%s: %s\n' "$progname" "$*" >&2
 }
 
+# is_count VALUE: a positive decimal number.
+is_count()
+{
+	[[ $1 =~ ^[1-9][0-9]{0,8}$ ]]
+}
+
 # need_tool COMMAND PACKAGE
 need_tool()
 {
