@@ -25,12 +25,14 @@ boot() {
 boot_signalled() {
 	local pid whom
 
+	# what an earlier guest has said must not be taken for this one's
+	rm -f out err
 	# a background job of bash ignores SIGINT, and so would the script: env gives it back
 	TMPDIR=$dir/work/tmp env --default-signal=INT "$top/kernel/scripts/boot" --kernel "$kernel" --mem 1G \
 		--out "$dir/log" -- sh -c 'echo running; sleep 1000' >out 2>err &
 	pid=$!
 	for _ in {1..600}; do
-		grep -q running out && break
+		grep -qs running out && break
 		sleep 0.1
 	done
 	qemu=$(pgrep -P "$pid" qemu)

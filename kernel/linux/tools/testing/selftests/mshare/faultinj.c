@@ -14,7 +14,8 @@
 #include "mshare_test.h"
 
 #define DEBUGFS	"/sys/kernel/debug"
-#define BYTES	MB(4)
+/* Enough for two levels of the page cache, few enough to let each one fail. */
+#define BYTES	(128 * PAGE_SZ)
 
 static const char *no_injection;
 
