@@ -39,10 +39,11 @@ REFUSED = (
 )
 
 
-def segments():
-    """Ids of the SysV segments there are."""
-    lines = pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()
-    return {line.split()[1] for line in lines[1:]}
+def segments(creator):
+    """Ids of the SysV segments that a process made; those of others come and go."""
+    rows = [line.split() for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()]
+    shmid, cpid = rows[0].index("shmid"), rows[0].index("cpid")
+    return {row[shmid] for row in rows[1:] if row[cpid] == str(creator)}
 
 
 class Storm(unittest.TestCase):
@@ -53,15 +54,15 @@ class Storm(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.json = pathlib.Path(directory.name) / "result.json"
         self.samples = pathlib.Path(directory.name) / "samples.tsv"
-        self.before = segments()
 
     def storm(self, line):
         """Run it; (status, result or None, standard error)."""
-        done = subprocess.run([STORM, "--json", self.json, "--samples", self.samples, *line.split()],
-                              check=False, text=True, capture_output=True)
+        process = subprocess.Popen([STORM, "--json", self.json, "--samples", self.samples, *line.split()],
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said = process.communicate()[1]
         result = json.loads(self.json.read_text()) if self.json.exists() else None
-        self.assertEqual(segments(), self.before)
-        return done.returncode, result, done.stderr
+        self.assertEqual(segments(process.pid), set())
+        return process.returncode, result, said
 
     def test_types(self):
         """all processes finish, and have the page tables that arithmetic says"""
@@ -104,11 +105,12 @@ class Storm(unittest.TestCase):
         while len(procfs.children(process.pid)) < 3:
             time.sleep(0.01)
         children = procfs.children(process.pid)
+        self.assertEqual(len(segments(process.pid)), 1)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(60), 128 + signal.SIGTERM)
         self.assertEqual(json.loads(self.json.read_text())["outcome"], "interrupted")
         self.assertEqual([pid for pid in children if procfs.read_process(pid)], [])
-        self.assertEqual(segments(), self.before)
+        self.assertEqual(segments(process.pid), set())
 
     def test_killed(self):
         """with the parent killed, no process and no segment is left"""
@@ -119,10 +121,10 @@ class Storm(unittest.TestCase):
         process.kill()
         process.wait()
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and (segments() != self.before or any(map(procfs.read_process, children))):
+        while time.monotonic() < deadline and (segments(process.pid) or any(map(procfs.read_process, children))):
             time.sleep(0.05)
         self.assertEqual([pid for pid in children if procfs.read_process(pid)], [])
-        self.assertEqual(segments(), self.before)
+        self.assertEqual(segments(process.pid), set())
 
     def test_process_killed(self):
         """a process that is killed is a failure"""
