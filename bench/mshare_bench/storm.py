@@ -4,6 +4,7 @@
 sga-storm does it; here it is run twice in one guest, and what it found is put side by side.
 """
 
+import argparse
 import json
 import pathlib
 import shutil
@@ -42,6 +43,7 @@ def _parser():
                         default=pathlib.Path("mshare-storm.out"),
                         help="where results go (default: mshare-storm.out)")
     add_where(parser)
+    parser.add_argument("--called", help=argparse.SUPPRESS)
     return parser
 
 
@@ -136,11 +138,11 @@ def main(arguments, launcher, find_places, command_line):
         places.preload_library()
     if options.native:
         clear(options.out)
-        return _run_native(options, places, command_line)
+        return _run_native(options, places, options.called or command_line)
     guest.check_memory(options.mem, "a smaller --mem, --size and --procs")
     clear(options.out)
     inner = [sys.executable, launcher, "storm", "--native", *_words(options),
-             "--configs", ",".join(options.configs), "--out", options.out]
+             "--configs", ",".join(options.configs), "--out", options.out, "--called", command_line]
     if places.build_dir:
         inner += ["--build-dir", places.build_dir]
     status = guest.boot(options, places, options.mem, inner)
