@@ -190,7 +190,8 @@ def _wait_for_intervals(run, start, seconds):
         run.check()
         now = time.time()
         intervals = pgbench.inside(pgbench.parse_progress(run.text()), start, now)
-        if now - start >= seconds and (len(intervals) >= _LEAST_INTERVALS or now - start > _STUCK_SECONDS):
+        enough = len(intervals) >= _LEAST_INTERVALS and any(interval.tps for _, interval in intervals)
+        if now - start >= seconds and (enough or now - start > _STUCK_SECONDS):
             return intervals
 
 
