@@ -115,6 +115,27 @@ class Measured(unittest.TestCase):
                     compared += 1
         self.assertGreater(compared, 0)
 
+    def test_stored_regions(self):
+        """stored runs under mshare: the region, whatever stock had"""
+        runs = [run for path in RESULTS.glob("*/summary.json") for run in json.loads(path.read_text())["runs"]
+                if (run["config"], run["workload"]) == ("mshare", "touch-all")]
+        self.assertGreater(len(runs), 0)
+        for run in runs:
+            cost = model.mshare(run["shared_memory_bytes"], 4096, 4)
+            self.check(model.counted(cost, run["clients"]), run["region_page_table_bytes"])
+
+    def test_stored_storms(self):
+        """stored storms: each process that got through, and the region"""
+        stored = sorted(RESULTS.glob("*/storm.json"))
+        self.assertTrue(stored)
+        for path in stored:
+            for storm in json.loads(path.read_text())["storms"]:
+                size = storm["size_bytes"]
+                if storm["config"] == "stock":
+                    self.check(total(size, storm["reached"], "4k", model.STOCK), storm["processes_vmpte_bytes"])
+                else:
+                    self.check(model.counted(model.mshare(size, 4096, 4), 1), storm["region_page_table_bytes"])
+
     def storm(self, *words):
         """VmPTE of all processes of a storm."""
         with tempfile.TemporaryDirectory() as name:

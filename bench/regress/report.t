@@ -76,6 +76,28 @@ class Golden(unittest.TestCase):
                                               report.chart_list(self.results)))
 
 
+class Stored(unittest.TestCase):
+    """The results that are kept with the sources."""
+
+    def test_reports(self):
+        """each stored report is what is made of the data beside it"""
+        made = 0
+        for path in (tap_unittest.HERE.parent / "results").glob("*/report.md"):
+            results = report.Results(path.parent)
+            self.assertEqual(schema.problems(results.summary), [])
+            self.assertEqual(report_text.markdown(results).splitlines(), path.read_text().splitlines())
+            page = path.with_suffix(".html").read_text()
+            self.assertEqual(_SVG.sub("<svg/>", report_text.page(results)), _SVG.sub("<svg/>", page))
+            made += 1
+        self.assertGreater(made, 0)
+
+    def test_raw_files(self):
+        """every number can be traced: the folders that runs name are there"""
+        for path in (tap_unittest.HERE.parent / "results").glob("*/report.md"):
+            for run in report.Results(path.parent).runs:
+                self.assertTrue(any((path.parent / run["raw"]).iterdir()), run["raw"])
+
+
 class Page(unittest.TestCase):
     """What must be so of every page."""
 
