@@ -16,12 +16,12 @@ code() {
 	sed -n '/^[[:space:]]*```/,/^[[:space:]]*```/{ /```/d; s/^[[:space:]]*//; s/#.*//; p }' "${texts[@]}"
 }
 
-# all_exist: every line of standard input names a file
+# all_exist: every line of standard input names a file, of the sources or built
 all_exist() {
 	local name status=0 count=0
 	while read -r name; do
 		count=$((count + 1))
-		[[ -e $name ]] || { echo "no such file: $name"; status=1; }
+		[[ -e $name || -e $top_builddir/$name ]] || { echo "no such file: $name"; status=1; }
 	done
 	((count > 0)) || { echo "nothing found to check"; return 1; }
 	return "$status"
