@@ -38,17 +38,39 @@ ticker() {
 	done
 }
 
+# as_job COMMAND...: in a process group of its own, which ends when we are told to: no guest, server or build outlives us
+as_job() {
+	local job status=0
+	set -m
+	{ set +m; "$@"; } &
+	job=$!
+	set +m
+	trap 'stop_job 130' INT
+	trap 'stop_job 143' TERM HUP
+	wait "$job" || status=$?
+	trap - INT TERM HUP
+	return "$status"
+}
+
+# stop_job STATUS: and exit
+stop_job() {
+	trap '' INT TERM HUP
+	kill -TERM -- "-$job" "$ticker" 2>/dev/null || true
+	wait "$job" "$ticker" 2>/dev/null || true
+	exit "$1"
+}
+
 # step NAME SECONDS TEXT COMMAND...: run one long step, output to its log; returns its exit status.
 # SECONDS is what it takes the first time, when no earlier run says better.
 step() {
-	local name=$1 guess=$2 text=$3 start=$SECONDS pid status=0
+	local name=$1 guess=$2 text=$3 start=$SECONDS ticker status=0
 	shift 3
 	printf '==> %s (%s)\n' "$text" "$(expected "$name" "$guess")"
 	ticker "$name" &
-	pid=$!
-	"$@" >"$LOG_DIR/$name.log" 2>&1 </dev/null || status=$?
-	kill "$pid" 2>/dev/null || true
-	wait "$pid" 2>/dev/null || true
+	ticker=$!
+	as_job "$@" >"$LOG_DIR/$name.log" 2>&1 </dev/null || status=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
 	if ((status == 0)); then
 		printf '%s\n' "$((SECONDS - start))" >"$TIMES_DIR/$name"
 		printf '    done in %s\n' "$(minutes $((SECONDS - start)))"

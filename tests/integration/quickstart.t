@@ -56,6 +56,25 @@ ok "an option of bench given to check" refuses "--out" "$quick" check --out /tmp
 ok "build folder is the clone" refuses "the clone itself" "$quick" check --build-dir "$top"
 ok "no Debian" refuses "run it on Debian 12" env PATH="$(path_without apt-get)" "$quick" check
 
+# ended_in_a_step SIGNAL STATUS: quickstart gets SIGNAL while a step runs; its exit status, and nothing runs on
+ended_in_a_step() {
+	local pid status=0
+	rm -f "$tmp/step"
+	# a background job of bash ignores SIGINT, and so would the script: env gives it back
+	PATH="$tmp/fake:$PATH" env --default-signal=INT "$quick" check --no-install --build-dir "$tmp/ended" >"$tmp/out" 2>&1 &
+	pid=$!
+	timeout 60 bash -c "until [[ -s '$tmp/step' ]]; do sleep 0.1; done" || { cat "$tmp/out"; return 1; }
+	kill -s "$1" "$pid"
+	wait "$pid" || status=$?
+	[[ $status == "$2" ]] || { echo "exit status $status, wanted $2"; return 1; }
+	! pgrep -F "$tmp/step" && ! pgrep -f "^sleep 1234567"
+}
+# shellcheck disable=SC2016 # for that script
+program autoreconf 'sleep 1234567 & echo $$ >'"$tmp/step"'; wait'
+ok "SIGTERM in a step" ended_in_a_step TERM 143
+ok "SIGINT in a step" ended_in_a_step INT 130
+rm "$tmp/fake/autoreconf"
+
 ok "no QEMU" refuses "qemu-system-x86_64 not found" env PATH="$(path_without qemu-system-x86_64)" "$quick" check --no-install
 
 program dpkg-query 'exec /usr/bin/dpkg-query "$@" | grep -v " bc$"'
