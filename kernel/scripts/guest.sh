@@ -58,7 +58,8 @@ share()
 
 start_qemu()
 {
-	local parameters="console=ttyS0 ignore_loglevel panic=-1 oops=panic ${option[append]}"
+	# no_timer_check: on a busy host, emulated timer interrupts come too late for the kernel to believe that they do
+	local parameters="console=ttyS0 no_timer_check ignore_loglevel panic=-1 oops=panic ${option[append]}"
 
 	mkfifo "$tmp/monitor.in" "$tmp/monitor.out"
 	# shellcheck disable=SC2046	# share makes several words, without blanks

@@ -252,8 +252,9 @@ const char *cgroups_get(int count)
 	if (file_write(CGROUP_MNT "/cgroup.subtree_control", "+memory"))
 		return reason("cgroup.subtree_control");
 	atexit(cgroups_put);
+	/* One may be left of a program that was killed. */
 	for (; nr_cgroups < count; nr_cgroups++)
-		if (mkdir(cgroup_dir(nr_cgroups), 0755))
+		if (mkdir(cgroup_dir(nr_cgroups), 0755) && errno != EEXIST)
 			return reason(cgroup_dir(nr_cgroups));
 	return NULL;
 }

@@ -412,7 +412,7 @@ bool stage_wait(struct stage *s, int step)
 {
 	int ms;
 
-	for (ms = 0; ms < 20000; ms++) {
+	for (ms = 0; ms < 60000; ms++) {
 		if (__atomic_load_n(&s->step, __ATOMIC_SEQ_CST) >= step)
 			return true;
 		sleep_ms(1);
