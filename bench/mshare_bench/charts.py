@@ -55,6 +55,8 @@ def bars(name, title, series, ylabel, logscale=False):
         f"set xrange [-0.6:{len(series) - 0.4:.1f}]\nunset key\n"
     least = min(low for _, low, _ in series.values())
     text += f"set logscale y\nset yrange [{least / 3:.6g}:*]\n" if logscale else "set yrange [0:*]\n"
+    if logscale and least > 1000:
+        text += 'set format y "%.0s %c"\n'
     ticks = ", ".join(f'"{config}" {n}' for n, config in enumerate(series))
     text += f"set xtics ({ticks})\n"
     text += "".join(_block(f"d{n}", [(n, *values)]) for n, values in enumerate(series.values()))
@@ -62,7 +64,8 @@ def bars(name, title, series, ylabel, logscale=False):
     for n, (config, (_, low, high)) in enumerate(series.items()):
         plots.append(f'$d{n} using 1:2 with boxes lc rgb "{_rgb(config)}"')
         if low != high:
-            plots.append(f'$d{n} using 1:2:3:4 with yerrorbars ps 0 lw 2 lc rgb "black"')
+            # Error bars would have a point in their middle, with a white patch around it.
+            plots.append(f'$d{n} using 1:3:(0):($4-$3) with vectors heads size graph 0.012,90 lw 2 lc rgb "black"')
     return {"name": name, "title": title, "script": text + "plot " + ", ".join(plots) + "\n"}
 
 

@@ -226,6 +226,7 @@ set xrange [-0.6:1.6]
 unset key
 set logscale y
 set yrange [6434:*]
+set format y "%.0s %c"
 set xtics ("stock" 0, "mshare" 1)
 $d0 << EOD
 0	109406	109406	109406
@@ -255,5 +256,5 @@ EOD
 $d1 << EOD
 1	966.18	649.0	1519.9
 EOD
-plot $d0 using 1:2 with boxes lc rgb "#01020a", $d0 using 1:2:3:4 with yerrorbars ps 0 lw 2 lc rgb "black", $d1 using 1:2 with boxes lc rgb "#01020d", $d1 using 1:2:3:4 with yerrorbars ps 0 lw 2 lc rgb "black"
+plot $d0 using 1:2 with boxes lc rgb "#01020a", $d0 using 1:3:(0):($4-$3) with vectors heads size graph 0.012,90 lw 2 lc rgb "black", $d1 using 1:2 with boxes lc rgb "#01020d", $d1 using 1:3:(0):($4-$3) with vectors heads size graph 0.012,90 lw 2 lc rgb "black"
 
