@@ -26,7 +26,7 @@ class Places:
         """An error, before anything is done, if something is missing."""
         self.connect_hold()
         self.extension_library()
-        self.extension_script()
+        self.extension_scripts()
         if preload:
             self.preload_library()
 
@@ -51,11 +51,17 @@ class Places:
             self._built("pgext/pg_mshare.so"),
             self._pg_config("--pkglibdir") / "pg_mshare.so"])
 
-    def extension_script(self):
-        """The SQL script of the extension."""
-        return self._first("pg_mshare--1.0.sql", [
+    def extension_scripts(self):
+        """The SQL scripts of the extension, one after the other: its first version, and each update."""
+        scripts = [self._first("pg_mshare--1.0.sql", [
             self.build_dir and self.source_dir / "pgext/pg_mshare--1.0.sql",
-            self._pg_config("--sharedir") / "extension/pg_mshare--1.0.sql"])
+            self._pg_config("--sharedir") / "extension/pg_mshare--1.0.sql"])]
+        while True:
+            version = scripts[-1].stem.rpartition("--")[2]
+            update = sorted(scripts[0].parent.glob(f"pg_mshare--{version}--*.sql"))
+            if not update:
+                return scripts
+            scripts.append(update[-1])
 
     def kernel_script(self, name):
         """One of the scripts that build and boot the kernel."""

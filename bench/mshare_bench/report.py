@@ -37,9 +37,9 @@ class Results:
             raise UsageError(f"{path}: {error.strerror}; expected the --out of a benchmark") from None
         except ValueError:
             raise UsageError(f"{path} is no JSON; expected what mshare-bench wrote") from None
-        if self.summary.get("schema") != summary.SCHEMA:
+        if self.summary.get("schema") not in summary.READABLE:
             raise UsageError(f"{path} has schema {self.summary.get('schema')!r}, and this program reads "
-                             f"{summary.SCHEMA}: measure anew")
+                             f"{' and '.join(map(str, summary.READABLE))}: measure anew")
         self.runs = self.summary["runs"]
         self.machine = self.summary["machine"]
 
@@ -158,6 +158,20 @@ def model_table(results):
             ["set", "configuration", "predicted", "measured", "difference"], rows)
 
 
+def extension_table(results):
+    """(title, head, rows): what pg_mshare_savings said while all clients were connected."""
+    rows = []
+    for run in results.runs:
+        said = run.get("extension")
+        if said and run["workload"] == workloads.TOUCH_ALL:
+            rows.append([run["set"], run["config"], str(said["processes"]), format_size(said["page_tables_private_bytes"]),
+                         format_size(said["page_tables_shared_bytes"]), format_size(said["unshared_worst_bytes"]),
+                         format_size(said["saved_bytes"]), f"{said['ratio']:,.1f}"])
+    return ("touch-all as the extension sees it (pg_mshare_savings)",
+            ["set", "configuration", "processes", "page tables of processes", "shared", "without sharing", "saved",
+             "ratio"], rows)
+
+
 def failure_tables(results):
     """What was refused, and what could not be measured."""
     refused = [[r["set"], r["config"], r["reason"]] for r in results.summary["refused"]]
@@ -170,7 +184,8 @@ def failure_tables(results):
 
 def all_tables(results):
     """Every table of a report, those without rows left out."""
-    found = [*failure_tables(results), model_table(results), comparison_table(results), *tables(results)]
+    found = [*failure_tables(results), model_table(results), extension_table(results), comparison_table(results),
+             *tables(results)]
     return [table for table in found if table[2]]
 
 

@@ -4,6 +4,11 @@
 import dataclasses
 
 from . import procfs
+from .errors import BenchError
+from .units import KB
+
+# Between our look at the server and the extension's, a backend may have got a page table or two.
+_SLACK = 64 * KB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,6 +18,7 @@ class Sample:
     mem_available_bytes: int
     processes: list
     region: dict | None
+    extension: dict
 
     @property
     def vmpte_bytes(self):
@@ -31,7 +37,8 @@ class Sample:
                 "backend_vmpte_bytes": self.vmpte_bytes,
                 "region_page_table_bytes": region["page_table_bytes"],
                 "backend_minor_faults": self.minor_faults,
-                "mem_available_bytes": self.mem_available_bytes}
+                "mem_available_bytes": self.mem_available_bytes,
+                "extension": self.extension}
 
 
 def read_region(monitor):
@@ -42,17 +49,45 @@ def read_region(monitor):
     return dict(zip(names, map(int, row))) if row[0] else None
 
 
-def take(pids, monitor, raw):
+def read_savings(monitor):
+    """What pg_mshare_savings says of the whole server, with the names that it has in a run; None for null."""
+    names = ("processes", "page_tables_private", "page_tables_shared", "page_tables", "unshared_worst",
+             "unshared_measured", "saved", "ratio")
+    row = monitor.rows(f"SELECT {', '.join(names)} FROM pg_mshare_savings")[0]
+    found = {name: int(value) if value else None for name, value in zip(names[:-1], row)}
+    return {**{name if name == "processes" else f"{name}_bytes": value for name, value in found.items()},
+            "ratio": round(float(row[-1]), 3) if row[-1] else None}
+
+
+def check_savings(extension, server, region):
+    """An error unless the extension says what we see: page tables of the server's processes, and of the region."""
+    own = sum(process.vmpte_bytes for process in server)
+    shared = region["page_table_bytes"] if region else 0
+    if extension["processes"] != len(server):
+        raise BenchError(f"pg_mshare_savings counts {extension['processes']} processes, and there are {len(server)}")
+    for what, said, seen in (("page tables of processes", extension["page_tables_private_bytes"], own),
+                             ("shared page tables", extension["page_tables_shared_bytes"], shared)):
+        if abs(said - seen) > seen / 100 + _SLACK:
+            raise BenchError(f"pg_mshare_savings says {said} bytes of {what}, and it is {seen}")
+
+
+def take(pids, context):
     """Read everything that a result needs, and keep it."""
+    monitor, raw = context.monitor, context.raw
     text = procfs.meminfo_text()
     sample = Sample(page_tables_bytes=procfs.parse_kb_fields(text)["PageTables"],
                     mem_available_bytes=procfs.parse_kb_fields(text)["MemAvailable"],
                     processes=procfs.read_processes(pids),
-                    region=read_region(monitor))
+                    region=read_region(monitor), extension=read_savings(monitor))
+    postmaster = context.server.pid
+    server = procfs.read_processes([postmaster, *procfs.children(postmaster)])
     raw.write("meminfo.txt", text)
     raw.write_processes("backends.tsv", sample.processes)
+    raw.write_processes("server.tsv", server)
     raw.write("region.txt", f"{sample.region}\n")
+    raw.write("savings.txt", f"{sample.extension}\n")
     for name in ("status", "maps", "stat"):
         raw.write(f"backend-{name}.txt",
                   (procfs.PROC / str(pids[0]) / name).read_text())
+    check_savings(sample.extension, server, sample.region)
     return sample

@@ -16,8 +16,8 @@ class Staged:
             self.preload = _copy(places.preload_library(),
                                  directory / "libmshare_preload.so")
         extension = _copy(places.extension_library(), directory / "pg_mshare.so")
-        self.script = _without_extension(places.extension_script().read_text(),
-                                         str(extension))
+        self.script = "\n".join(_without_extension(script.read_text(), str(extension))
+                                for script in places.extension_scripts())
 
 
 def _copy(source, target):

@@ -67,7 +67,7 @@ def touch_all(context):
         with context.progress.step("touching all of shared memory in each backend"):
             touched = holder.run(_TOUCH, _jobs(context))
         with context.progress.step("sampling"):
-            found = sample.take(holder.pids, context.monitor, context.raw)
+            found = sample.take(holder.pids, context)
             holder.run("SELECT 1", _jobs(context))
         procfs.read_processes(holder.pids)
         figures = {**_ms("connect", holder.connect_ms), "connect_all_s": holder.connect_seconds,
@@ -86,7 +86,7 @@ def storm(context):
             holder = Holder(context.program, context.server, clients, context.raw, jobs)
             stack.callback(holder.close)
         with context.progress.step("sampling"):
-            found = sample.take(holder.pids, context.monitor, context.raw)
+            found = sample.take(holder.pids, context)
         with context.progress.step("disconnecting"):
             stack.close()
     return found, {**_ms("connect", holder.connect_ms), "connect_all_s": holder.connect_seconds, "jobs": jobs}
@@ -171,7 +171,7 @@ def _measure_pgbench(context, run, name, pids):
         intervals = _wait_for_intervals(run, start, context.set.seconds)
         end = time.time()
     with context.progress.step("sampling"), run.paused():
-        found = sample.take(pids, context.monitor, context.raw)
+        found = sample.take(pids, context)
         run.check()
         if _clients(context.monitor, name) != pids:
             raise BenchError("clients of pgbench were lost while sampling", run.log)

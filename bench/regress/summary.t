@@ -9,8 +9,8 @@ import tempfile
 import unittest
 
 import tap_unittest
-from mshare_bench import benchmark, configs, found, matrix, plan, schema, summary, units
-from mshare_bench.errors import UsageError
+from mshare_bench import benchmark, configs, found, matrix, plan, procfs, sample, schema, summary, units
+from mshare_bench.errors import BenchError, UsageError
 
 MACHINE = {"postgres_version": "postgres (PostgreSQL) 15.0", "kernel": "6.12.0",
            "cpus": 2, "cpu": "some", "accel": "tcg"}
@@ -40,6 +40,36 @@ STOCK = make_run("stock", "touch-all", backend_vmpte_bytes=5000)
 MSHARE = make_run("mshare", "touch-all", backend_vmpte_bytes=1000,
                   region_page_table_bytes=8)
 
+EXTENSION = {"processes": 17, "page_tables_private_bytes": 2000, "page_tables_shared_bytes": 8,
+             "page_tables_bytes": 2008, "unshared_worst_bytes": 2096, "unshared_measured_bytes": None,
+             "saved_bytes": 88, "ratio": 1.044}
+
+
+class Agreement(unittest.TestCase):
+    """What the extension says must be what the benchmark sees."""
+
+    @staticmethod
+    def check(processes=2, private=200 * 2 ** 20, shared=2 ** 20, region=2 ** 20):
+        """Two processes of 100 MB each."""
+        server = [procfs.Process(pid, 100 * 2 ** 20, 0, 0) for pid in (1, 2)]
+        said = {"processes": processes, "page_tables_private_bytes": private, "page_tables_shared_bytes": shared}
+        sample.check_savings(said, server, region and {"page_table_bytes": region})
+
+    def test_agree(self):
+        """within 1 %"""
+        self.check()
+        self.check(private=201 * 2 ** 20, shared=2 ** 20 + 8192)
+        self.check(shared=0, region=None)
+
+    def test_disagree(self):
+        """more than that is an error, and so is another number of processes"""
+        for changed, said in (({"processes": 3}, "counts 3 processes, and there are 2"),
+                              ({"private": 203 * 2 ** 20}, "page tables of processes"),
+                              ({"private": 197 * 2 ** 20}, "page tables of processes"),
+                              ({"shared": 0}, "shared page tables"), ({"region": None}, "shared page tables")):
+            with self.assertRaisesRegex(BenchError, said):
+                self.check(**changed)
+
 
 class Savings(unittest.TestCase):
     """The page tables due to shared memory."""
@@ -50,6 +80,11 @@ class Savings(unittest.TestCase):
                          {"workload": "touch-all", "set": "mmap-10-1GB", "clients": 10,
                           "sga_page_tables_stock_bytes": 4000,
                           "sga_page_tables_mshare_bytes": 8, "ratio": 500.0})
+
+    def test_extension(self):
+        """what pg_mshare_savings said under mshare stands beside"""
+        found = summary.savings([STOCK, {**MSHARE, "extension": EXTENSION}])
+        self.assertEqual((found["extension_saved_bytes"], found["extension_processes"], found["ratio"]), (88, 17, 500.0))
 
     def test_needs_both(self):
         """there are none without both configurations"""
@@ -120,6 +155,11 @@ class Writing(unittest.TestCase):
         errors = [{"set": SET.name, "config": "stock", "workload": "pgbench", "round": 1, "error": "x", "log": ""}]
         built = json.loads(json.dumps(summary.build([make_state([STOCK, MSHARE], errors=errors, complete=False)])))
         self.assertEqual(schema.problems(built), [])
+        built["runs"][0]["extension"] = EXTENSION
+        self.assertEqual(schema.problems(built), [])
+        built["runs"][0]["extension"] = {**EXTENSION, "saved_bytes": None}
+        self.assertEqual(schema.problems(built), ["summary.runs[0].extension.saved_bytes: None is no integer"])
+        del built["runs"][0]["extension"]
         self.assertEqual(schema.problems({**built, "more": 1}), ["summary: more is not known"])
         self.assertEqual(schema.problems({**built, "schema": 1}), ["summary.schema: 1 is not one of those there are"])
         built["runs"][0]["tps"] = "many"

@@ -60,6 +60,18 @@ def check_fresh(stock, mshare):
         ok(faults[1] <= 0.02 * faults[0], "first-query: at most 2 % of stock's faults on shared memory", faults)
 
 
+def check_extension(saved, mshare):
+    """pg_mshare_savings and the benchmark agree; it counts all processes, the benchmark the clients' backends."""
+    ok(mshare["extension"]["page_tables_shared_bytes"] == mshare["region_page_table_bytes"],
+       "the extension has the same shared page tables", mshare)
+    # The first process pays, each other saves. A stock backend has its own memory, too, in the tables at both ends of shared
+    # memory and in the two above them: what is saved is less by 4 tables than the region has.
+    own = (saved["sga_page_tables_stock_bytes"] - saved["sga_page_tables_mshare_bytes"]) / (saved["clients"] - 1)
+    said = saved["extension_saved_bytes"] / (saved["extension_processes"] - 1)
+    ok(abs(said - own) <= 0.02 * own + 4 * 4096,
+       "the extension's saving for a process is that which was measured, within 2 % and the 4 tables at the edge", (said, own))
+
+
 def check_traces(summary, directory):
     """Every number can be traced to a raw file."""
     missing = [run["raw"] for run in summary["runs"] if not os.listdir(os.path.join(directory, run["raw"]))]
@@ -87,6 +99,8 @@ def main():
     check_fresh(*(runs.get((config, "first-query")) for config in ("stock", "mshare")))
     check_traces(summary, os.path.dirname(os.environ["bench_summary"]))
     saved = summary["savings"] or {"ratio": 0}
+    if summary["savings"]:
+        check_extension(saved, runs[("mshare", "touch-all")])
     wanted = 0.75 * max((run["clients"] for run in runs.values()), default=0)
     ok(saved["ratio"] >= wanted > 0, f"savings: at least {wanted:.0f} times", saved)
     print(f"1..{COUNT}")
