@@ -42,6 +42,8 @@ def lines(name, title, series, xlabel, ylabel, logscale="", points=True):
     text = _HEAD.format(name=name) + f'set xlabel "{xlabel}"\nset ylabel "{ylabel}"\n'
     if logscale:
         text += f"set logscale {logscale}\n"
+    if "y" not in logscale:
+        text += "set yrange [0:*]\n"
     text += "".join(_block(f"d{n}", rows) for n, rows in enumerate(series.values()))
     style = "linespoints lw 2 pt 7 ps 0.6" if points else "lines lw 2"
     text += "plot " + ", ".join(f'$d{n} using 1:2 with {style} lc rgb "{_rgb(config)}" title "{config}"'

@@ -8,7 +8,7 @@ import json
 import pathlib
 import statistics
 
-from . import charts, configs, model, sampler, summary, workloads
+from . import charts, configs, model, pgbench, sampler, summary, workloads
 from .errors import UsageError
 from .units import format_size
 
@@ -200,15 +200,47 @@ def _by_clients(results):
     return {name: sorted(series[name]) for name in configs.NAMES if name in series}
 
 
-def _over_time(results, of_set):
+def _raw(results, of_set, name, *more):
+    """{configuration: a raw file of round 1}, where there is one."""
+    paths = {config: results.directory / "raw" / of_set["name"] / "-".join((config, "1", *more)) / name
+             for config in of_set["configs"]}
+    return {config: path for config, path in paths.items() if path.exists()}
+
+
+def _over_time(results, of_set, value):
+    """{configuration: [(second, value of a sample and the one before)]}."""
     series = {}
-    for config in of_set["configs"]:
-        path = results.directory / "raw" / of_set["name"] / f"{config}-1" / "samples.tsv"
-        if path.exists():
-            rows = sampler.read(path)
-            series[config] = [(f"{row['time'] - rows[0]['time']:.1f}", f"{row['page_tables_bytes'] / 2 ** 20:.2f}")
-                              for row in rows]
+    for config, path in _raw(results, of_set, "samples.tsv").items():
+        rows = sampler.read(path)
+        series[config] = [(f"{row['time'] - rows[0]['time']:.1f}", f"{value(before, row):.2f}")
+                          for before, row in zip(rows, rows[1:]) if row["time"] > before["time"]]
     return {name: rows for name, rows in series.items() if len(rows) > 1}
+
+
+def _faults_per_second(before, row):
+    return (row["minor_faults"] - before["minor_faults"]) / (row["time"] - before["time"])
+
+
+def _tps_over_time(results, of_set):
+    series = {}
+    for config, path in _raw(results, of_set, "pgbench.log", workloads.PGBENCH).items():
+        found = pgbench.parse_progress(path.read_text())
+        series[config] = [(f"{interval.time - found[0].time:.1f}", f"{interval.tps:.1f}") for interval in found]
+    return {name: rows for name, rows in series.items() if len(rows) > 1}
+
+
+def _time_charts(results, of_set):
+    """Charts of what was sampled every second."""
+    for name, title, series, unit in (
+            ("time", "Page tables over time, all workloads of round 1",
+             _over_time(results, of_set, lambda _, row: row["page_tables_bytes"] / 2 ** 20), "MB"),
+            ("faults_time", "Minor faults per second over time, the whole machine",
+             _over_time(results, of_set, _faults_per_second), "faults per second"),
+            ("available_time", "Memory available over time",
+             _over_time(results, of_set, lambda _, row: row["mem_available_bytes"] / 2 ** 30), "GB"),
+            ("tps_time", "Transactions per second over time, select-only", _tps_over_time(results, of_set), "tps")):
+        if series:
+            yield charts.lines(name, title, series, "seconds", unit, points=False)
 
 
 def _spread(results, of_set, workload, key):
@@ -235,10 +267,7 @@ def chart_list(results):
     elif many:
         found.append(charts.bars("tables", f"Page tables, {of_set['clients']} clients have touched everything",
                                  {name: (rows[0][1],) * 3 for name, rows in many.items()}, "MB", True))
-    over_time = _over_time(results, of_set)
-    if over_time:
-        found.append(charts.lines("time", "Page tables over time, all workloads of round 1", over_time, "seconds",
-                                  "MB", points=False))
+    found += _time_charts(results, of_set)
     for name, workload, key, title, unit, log in (
             ("connect", workloads.STORM, "connect_all_s", f"Connecting {of_set['clients']} clients at once", "s", False),
             ("faults", workloads.TOUCH_ALL, "backend_minor_faults", "Minor faults, all of it touched", "faults", True),

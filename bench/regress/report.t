@@ -120,7 +120,7 @@ class Page(unittest.TestCase):
     def test_charts_are_drawn(self):
         """all charts are there as SVG, in the page's colours"""
         drawn = _SVG.findall(self.text)
-        self.assertEqual(len(drawn), 5)
+        self.assertEqual(len(drawn), 7)
         ids = []
         for svg in drawn:
             ids += [e.get("id") for e in xml.etree.ElementTree.fromstring(svg).iter() if e.get("id")]
