@@ -2,9 +2,10 @@
 /*
  * attach.c - the table of redirected mappings.
  *
- * Entries are packed at the front of static arrays, so a table in use by one server costs one page and
- * a lookup reads as many entries as there are.  What the lock-free lookup reads is kept apart in
- * `ranges` as atomics.  See attach.h for the locking.
+ * The address ranges that a call may not touch unnoticed, windows and shadows, are sorted in one array: a lookup is a
+ * binary search.  Static memory holds what a server has; only a process with more takes memory from the heap.  An array
+ * that was outgrown stays where it is, because a lookup without the lock may be reading it.  See attach.h for
+ * the locking.
  */
 #include "attach.h"
 
@@ -12,17 +13,37 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "heap.h"
 #include "real.h"
 
-/* What a call may not touch unnoticed: first byte and first byte after. */
-struct ranges {
-	_Atomic uintptr_t window, window_end;
-	_Atomic uintptr_t shadow, shadow_end;
+/* From this many on memory comes from the heap. */
+#define STATIC_ATTACHMENTS	32
+
+struct range {
+	_Atomic uintptr_t start, end;	/* first byte and first byte after */
+	struct attachment *_Atomic owner;
 };
 
-static struct attachment table[ATTACH_MAX];
-static struct ranges ranges[ATTACH_MAX];
-static _Atomic size_t count;
+struct ranges {
+	_Atomic size_t count;
+	size_t capacity;
+	struct range *range;
+};
+
+union slot {
+	struct attachment attachment;
+	union slot *next_free;
+};
+
+static struct range first_range[2 * STATIC_ATTACHMENTS];
+static struct ranges first = { .capacity = 2 * STATIC_ATTACHMENTS, .range = first_range };
+
+static union slot first_slots[STATIC_ATTACHMENTS];
+static size_t first_slots_used;
+static union slot *free_slots;
+
+static struct ranges *_Atomic current = &first;
+static size_t attachments;
 static _Atomic unsigned int sequence;	/* odd while ranges change */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -55,18 +76,9 @@ void attach_unlock(void)
 	real_sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-/*
- * The thread that forks takes the lock and both its copies release it: a plain mutex does not mind that
- * the child's thread has another id.
- */
-void attach_fork_prepare(void)
+static inline size_t count_of(const struct ranges *ranges)
 {
-	attach_lock();
-}
-
-void attach_fork_done(void)
-{
-	attach_unlock();
+	return atomic_load_explicit(&ranges->count, memory_order_relaxed);
 }
 
 static inline uintptr_t load(const _Atomic uintptr_t *value)
@@ -74,15 +86,28 @@ static inline uintptr_t load(const _Atomic uintptr_t *value)
 	return atomic_load_explicit(value, memory_order_relaxed);
 }
 
-static inline void store(_Atomic uintptr_t *value, uintptr_t to)
+static inline struct attachment *owner_of(const struct range *range)
 {
-	atomic_store_explicit(value, to, memory_order_relaxed);
+	return atomic_load_explicit(&range->owner, memory_order_relaxed);
 }
 
-static inline bool touches(const struct ranges *range, uintptr_t addr, uintptr_t end)
+/*
+ * The thread that forks takes the lock and both its copies release it: a plain mutex does not mind that
+ * the child's thread has another id.
+ */
+void attach_fork_prepare(void)
 {
-	return (addr < load(&range->window_end) && load(&range->window) < end) ||
-	       (addr < load(&range->shadow_end) && load(&range->shadow) < end);
+	struct ranges *ranges;
+
+	attach_lock();
+	ranges = atomic_load_explicit(&current, memory_order_relaxed);
+	for (size_t i = 0; i < count_of(ranges); i++)
+		owner_of(&ranges->range[i])->inherited = true;
+}
+
+void attach_fork_done(void)
+{
+	attach_unlock();
 }
 
 /* A range that wraps around is none for the kernel either; it answers for that. */
@@ -91,38 +116,66 @@ static inline uintptr_t end_of(uintptr_t addr, size_t length)
 	return addr + length < addr ? UINTPTR_MAX : addr + length;
 }
 
+/* The first range that ends after addr: ranges do not overlap, so the ends are sorted too. */
+static inline size_t first_after(const struct ranges *ranges, uintptr_t addr)
+{
+	size_t low = 0, high = count_of(ranges);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (load(&ranges->range[middle].end) > addr)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 bool attach_touches(uintptr_t addr, size_t length)
 {
 	unsigned int before = atomic_load_explicit(&sequence, memory_order_acquire);
-	size_t n = atomic_load_explicit(&count, memory_order_relaxed);
-	uintptr_t end = end_of(addr, length);
+	const struct ranges *ranges = atomic_load_explicit(&current, memory_order_acquire);
+	size_t i = first_after(ranges, addr);
 
-	for (size_t i = 0; i < n; i++)
-		if (touches(&ranges[i], addr, end))
-			return true;
+	if (i < count_of(ranges) && load(&ranges->range[i].start) < end_of(addr, length))
+		return true;
 	atomic_thread_fence(memory_order_acquire);
 	return (before & 1) || atomic_load_explicit(&sequence, memory_order_relaxed) != before;
 }
 
-struct attachment *attach_find(uintptr_t addr, size_t length)
+/* The first that touches the range, of those that the kernel alone looks after or of the others. */
+static struct attachment *find(uintptr_t addr, size_t length, bool passive)
 {
+	const struct ranges *ranges = atomic_load_explicit(&current, memory_order_relaxed);
 	uintptr_t end = end_of(addr, length);
 
-	for (size_t i = 0; i < attach_count(); i++)
-		if (touches(&ranges[i], addr, end))
-			return &table[i];
+	for (size_t i = first_after(ranges, addr); i < count_of(ranges); i++) {
+		const struct range *range = &ranges->range[i];
+
+		if (load(&range->start) >= end)
+			break;
+		if ((owner_of(range)->plain || owner_of(range)->stuck) == passive)
+			return owner_of(range);
+	}
 	return NULL;
+}
+
+struct attachment *attach_find(uintptr_t addr, size_t length)
+{
+	return find(addr, length, false);
 }
 
 struct attachment *attach_find_view(uintptr_t addr, size_t length)
 {
-	for (size_t i = 0; i < attach_count(); i++) {
-		const struct attachment *at = &table[i];
+	const struct ranges *ranges = atomic_load_explicit(&current, memory_order_relaxed);
+	size_t i = first_after(ranges, addr);
+	struct attachment *at;
 
-		if (addr >= at->view && length <= at->length && addr - at->view <= at->length - length)
-			return &table[i];
-	}
-	return NULL;
+	if (i == count_of(ranges))
+		return NULL;
+	at = owner_of(&ranges->range[i]);
+	return addr >= at->view && length <= at->length && addr - at->view <= at->length - length ? at : NULL;
 }
 
 /* Readers that started before or start during a change see the counter differ, or odd. */
@@ -137,46 +190,136 @@ static void change_end(void)
 	atomic_store_explicit(&sequence, sequence + 1, memory_order_release);
 }
 
-static void set_entry(size_t i, const struct attachment *attachment)
+static void set_range(struct range *range, uintptr_t start, uintptr_t end, struct attachment *owner)
 {
-	table[i] = *attachment;
-	store(&ranges[i].window, attachment->window);
-	store(&ranges[i].window_end, attachment->window + attachment->region);
-	store(&ranges[i].shadow, attachment->shadow);
-	store(&ranges[i].shadow_end, attachment->shadow + attachment->length);
+	atomic_store_explicit(&range->start, start, memory_order_relaxed);
+	atomic_store_explicit(&range->end, end, memory_order_relaxed);
+	atomic_store_explicit(&range->owner, owner, memory_order_relaxed);
+}
+
+static void copy_range(struct range *to, const struct range *from)
+{
+	set_range(to, load(&from->start), load(&from->end), owner_of(from));
+}
+
+/* Within a change, and with room for it. */
+static void insert_range(struct ranges *ranges, uintptr_t start, size_t length, struct attachment *owner)
+{
+	size_t at = first_after(ranges, start);
+
+	for (size_t i = count_of(ranges); i > at; i--)
+		copy_range(&ranges->range[i], &ranges->range[i - 1]);
+	set_range(&ranges->range[at], start, start + length, owner);
+	atomic_store_explicit(&ranges->count, count_of(ranges) + 1, memory_order_relaxed);
+}
+
+static void drop_ranges(struct ranges *ranges, const struct attachment *owner)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count_of(ranges); i++)
+		if (owner_of(&ranges->range[i]) != owner)
+			copy_range(&ranges->range[kept++], &ranges->range[i]);
+	atomic_store_explicit(&ranges->count, kept, memory_order_relaxed);
+}
+
+/* The array, with room for one attachment more; NULL: no memory. */
+static struct ranges *room(void)
+{
+	struct ranges *old = atomic_load_explicit(&current, memory_order_relaxed);
+	struct ranges *larger;
+	size_t capacity = 2 * old->capacity;
+
+	if (count_of(old) + 2 <= old->capacity)
+		return old;
+	larger = heap_allocate(sizeof(*larger) + capacity * sizeof(larger->range[0]));
+	if (larger == NULL)
+		return NULL;
+	larger->capacity = capacity;
+	larger->range = (struct range *)(larger + 1);
+	for (size_t i = 0; i < count_of(old); i++)
+		copy_range(&larger->range[i], &old->range[i]);
+	atomic_store_explicit(&larger->count, count_of(old), memory_order_relaxed);
+	atomic_store_explicit(&current, larger, memory_order_release);
+	return larger;
+}
+
+static union slot *take_slot(void)
+{
+	union slot *slot = free_slots;
+
+	if (slot != NULL)
+		free_slots = slot->next_free;
+	else if (first_slots_used < STATIC_ATTACHMENTS)
+		slot = &first_slots[first_slots_used++];
+	else
+		slot = heap_allocate(sizeof(*slot));
+	return slot;
+}
+
+static void drop_stale(uintptr_t addr, size_t length)
+{
+	struct attachment *old;
+
+	while (length != 0 && ((old = find(addr, length, true)) != NULL || (old = find(addr, length, false)) != NULL))
+		attach_remove(old);
 }
 
 struct attachment *attach_add(const struct attachment *attachment)
 {
-	size_t n = attach_count();
+	struct ranges *ranges;
+	union slot *slot;
 
-	if (n == ATTACH_MAX)
+	drop_stale(attachment->window, attachment->region);
+	if (attachment->shadow != 0)
+		drop_stale(attachment->shadow, attachment->length);
+	ranges = room();
+	slot = ranges != NULL ? take_slot() : NULL;
+	if (slot == NULL)
 		return NULL;
+	slot->attachment = *attachment;
 	change_begin();
-	set_entry(n, attachment);
-	atomic_store_explicit(&count, n + 1, memory_order_relaxed);
+	insert_range(ranges, attachment->window, attachment->region, &slot->attachment);
+	if (attachment->shadow != 0)
+		insert_range(ranges, attachment->shadow, attachment->length, &slot->attachment);
 	change_end();
-	return &table[n];
+	attachments++;
+	return &slot->attachment;
 }
 
 void attach_remove(struct attachment *attachment)
 {
-	size_t i = (size_t)(attachment - table);
-	size_t last = attach_count() - 1;
+	union slot *slot = (union slot *)attachment;
 
 	change_begin();
-	if (i != last)
-		set_entry(i, &table[last]);
-	atomic_store_explicit(&count, last, memory_order_relaxed);
+	drop_ranges(atomic_load_explicit(&current, memory_order_relaxed), attachment);
 	change_end();
+	attachments--;
+	slot->next_free = free_slots;
+	free_slots = slot;
+}
+
+void attach_forget(uintptr_t addr, size_t length)
+{
+	struct attachment *at;
+
+	while ((at = find(addr, length, true)) != NULL)
+		attach_remove(at);
 }
 
 size_t attach_count(void)
 {
-	return atomic_load_explicit(&count, memory_order_relaxed);
+	return attachments;
 }
 
 struct attachment *attach_at(size_t index)
 {
-	return &table[index];
+	const struct ranges *ranges = atomic_load_explicit(&current, memory_order_relaxed);
+
+	for (size_t i = 0;; i++) {
+		struct attachment *at = owner_of(&ranges->range[i]);
+
+		if (load(&ranges->range[i].start) == at->window && index-- == 0)
+			return at;
+	}
 }

@@ -5,7 +5,7 @@
  * Locking: one mutex guards the table and everything that makes, changes or ends a view.  Whoever holds it
  * has all signals blocked, so that a handler which calls an interposed function cannot meet its own
  * thread's lock, and fork() waits for it (fork.c).  It is the only lock of the library; under it
- * nothing is called but system calls.  attach_touches() needs no lock: it reads a sequence counter
+ * nothing is called but system calls and our own heap.  attach_touches() needs no lock: it reads a sequence counter
  * before and after, and where a change got in between says "maybe".
  */
 #ifndef MSHARE_ATTACH_H
@@ -15,8 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* More than the 512 GB slots of a 47-bit address space. */
-#define ATTACH_MAX	256
+#include "backend.h"
 
 enum attach_kind {
 	ATTACH_MMAP,	/* anonymous */
@@ -25,20 +24,25 @@ enum attach_kind {
 };
 
 /*
- * A redirected mapping.  The window is a whole number of 512 GB slots, in which the view is; of the rest of the
- * window the program does not know.  All in bytes, and aligned to the object's pages.
+ * A redirected mapping.  On msharefs the window is a whole number of 512 GB slots, in which the view is; of the rest of
+ * the window the program does not know.  Elsewhere window and view are the same, and there is no shadow.  All in bytes, and
+ * aligned to the object's pages.
  */
 struct attachment {
 	uintptr_t view;		/* what the program was given */
 	size_t length;
 	uintptr_t window;
 	size_t region;		/* length of the window */
-	uintptr_t shadow;	/* the ordinary mapping, as long as the view */
+	uintptr_t shadow;	/* the ordinary mapping, as long as the view; or 0 */
 	size_t page_size;
 	uint64_t offset;	/* ATTACH_FILE: of the view in the file */
 	int prot;		/* what the program asked for last */
 	int shmid;		/* ATTACH_SYSV */
 	enum attach_kind kind;
+	enum backend backend;
+	bool plain;		/* for the kernel just what the program asked for: only listed, no call needs us */
+	bool stuck;		/* huge pages that no call can be spared any more: see view_demote() */
+	bool inherited;		/* since it was made there was a fork: others may have it too */
 	bool readonly;		/* SHM_RDONLY */
 	bool dontdump;		/* the program asked for MADV_DONTDUMP */
 };
@@ -57,22 +61,28 @@ void attach_fork_done(void);
  */
 bool attach_touches(uintptr_t addr, size_t length);
 
-/* The rest is called with the lock held.  Pointers are good until the next add or remove. */
+/* The rest is called with the lock held.  Pointers are good until the attachment is removed. */
 
-/* One whose window or shadow has a byte of [addr, addr + length), or NULL. */
+/* One that is neither plain nor stuck and whose window or shadow has a byte of [addr, addr + length), or NULL. */
 struct attachment *attach_find(uintptr_t addr, size_t length);
 
 /* The one whose view holds all of [addr, addr + length), or NULL. */
 struct attachment *attach_find_view(uintptr_t addr, size_t length);
 
-/* NULL: the table is full. */
+/*
+ * NULL: no memory.  What the table still has at these addresses is dropped: the kernel would not have given them out
+ * again were it there.
+ */
 struct attachment *attach_add(const struct attachment *attachment);
 
 void attach_remove(struct attachment *attachment);
 
+/* Drops the plain and the stuck ones in a range that was unmapped or mapped over. */
+void attach_forget(uintptr_t addr, size_t length);
+
 size_t attach_count(void);
 
-/* index < attach_count() */
+/* index < attach_count(); in the order of addresses. */
 struct attachment *attach_at(size_t index);
 
 #endif

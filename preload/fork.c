@@ -42,8 +42,8 @@ EXPORT pid_t _Fork(void)
 		next_fork = (fork_function)dlsym(RTLD_NEXT, "_Fork");
 		return next_fork();
 	}
-	attach_lock();
+	attach_fork_prepare();
 	pid = next_fork();
-	attach_unlock();
+	attach_fork_done();
 	return pid;
 }

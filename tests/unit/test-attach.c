@@ -22,6 +22,7 @@
 
 #define SLOT	(1UL << 39)
 #define GIGA	(1UL << 30)
+#define MANY	1000
 
 /* The n-th attachment: 2 GB in the middle of slot n, its shadow far below. */
 static struct attachment made_up(uintptr_t n)
@@ -119,14 +120,45 @@ static void removal_keeps_the_others(void **state)
 	assert_false(attach_touches(103 * 4 * GIGA, GIGA));
 }
 
-static void a_full_table_says_so(void **state)
+/* More than static memory holds: nothing may move that somebody points at, and all has to be found. */
+static void the_table_grows(void **state)
 {
+	struct attachment *added[MANY];
+
 	(void)state;
-	for (uintptr_t n = 0; n < ATTACH_MAX; n++)
-		assert_non_null(add(1000 + n));
-	assert_null(add(5000));
-	assert_int_equal(attach_count(), ATTACH_MAX);
-	assert_false(attach_touches(5000 * SLOT, SLOT));
+	for (uintptr_t n = 0; n < MANY; n++)
+		assert_non_null(added[n] = add(100000 - n));
+	assert_int_equal(attach_count(), MANY);
+	for (uintptr_t n = 0; n < MANY; n++) {
+		assert_ptr_equal(attach_find((100000 - n) * SLOT, 1), added[n]);
+		assert_int_equal(added[n]->view, (100000 - n) * SLOT + GIGA);
+		assert_ptr_equal(attach_at(MANY - 1 - n), added[n]);
+	}
+	assert_false(attach_touches(100001 * SLOT, SLOT));
+}
+
+/* The kernel gave addresses out again that the table knows of: then what it had there is gone. */
+static void what_is_stale_goes(void **state)
+{
+	struct attachment at = made_up(100);
+
+	(void)state;
+	add(100);
+	add(101);
+	at.length = at.region = at.page_size = 4096;
+	at.window = at.view = 100 * SLOT + 5 * GIGA;
+	at.shadow = 0;
+	at.plain = true;
+	attach_lock();
+	assert_non_null(attach_add(&at));
+	assert_null(attach_find(100 * SLOT, SLOT));
+	assert_true(attach_touches(at.view, 1));
+	assert_false(attach_touches(100 * SLOT, GIGA));
+	assert_int_equal(attach_count(), 2);
+	attach_forget(0, SIZE_MAX);
+	assert_int_equal(attach_count(), 1);
+	assert_non_null(attach_find(101 * SLOT, 1));
+	attach_unlock();
 }
 
 static void the_lock_nests_and_blocks_signals(void **state)
@@ -223,7 +255,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_range_that_wraps_around, empty_table),
 		cmocka_unit_test_teardown(a_view_holds_only_what_is_inside, empty_table),
 		cmocka_unit_test_teardown(removal_keeps_the_others, empty_table),
-		cmocka_unit_test_teardown(a_full_table_says_so, empty_table),
+		cmocka_unit_test_teardown(the_table_grows, empty_table),
+		cmocka_unit_test_teardown(what_is_stale_goes, empty_table),
 		cmocka_unit_test_teardown(the_lock_nests_and_blocks_signals, empty_table),
 		cmocka_unit_test_teardown(lookups_during_changes, empty_table),
 		cmocka_unit_test_teardown(fork_during_changes, empty_table),

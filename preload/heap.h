@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * heap.h - memory of the library's own.
+ *
+ * The program's malloc is neither used, because it may be what called us, nor replaced.  Nothing is allocated, and
+ * no page touched, before the first call.  Called with the attachment table locked.
+ */
+#ifndef MSHARE_HEAP_H
+#define MSHARE_HEAP_H
+
+#include <stddef.h>
+
+/* Aligned to 16 bytes, not cleared; NULL: no memory.  errno is not changed. */
+void *heap_allocate(size_t bytes);
+
+void heap_free(void *memory);
+
+#endif
