@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "export.h"
 #include "real.h"
+#include "request.h"
 #include "view.h"
 
 #ifndef MADV_POPULATE_READ
@@ -64,12 +65,41 @@ static uintptr_t in_shadow(const struct attachment *at, uintptr_t addr)
 	return at->shadow + (addr - at->view);
 }
 
+/*
+ * Huge pages that the program did not ask for.  Advice that is about when memory is read in, given back to the disk or
+ * built of which pages has no effect that the program could tell; of the rest there is no half of a huge page.
+ */
+static long advise_huge(const struct attachment *at, uintptr_t addr, size_t length, int advice)
+{
+	switch (target_of(advice)) {
+	case TO_SHADOW:
+		if (advice == MADV_FREE || advice == MADV_WIPEONFORK)
+			return -EINVAL;	/* as of any shared memory */
+		return advice == MADV_REMOVE ? -ENOSYS : 0;
+	case TO_WHOLE_SHADOW:
+	case TO_TABLE:
+		return 0;
+	case TO_VIEW:
+		/* It has been there since it was made. */
+		if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
+			return real_madvise(addr & -HUGE_2MB, HUGE_2MB, advice);
+		return 0;
+	default:
+		if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE)
+			return 0;
+		return addr == at->view && round_up(length, PAGE_BYTES) == at->length ?
+			       real_madvise(at->window, at->region, advice) : -ENOSYS;
+	}
+}
+
 /* The advice as far as it can be had without demotion; -ENOSYS where it cannot. */
 static long advise_view(struct attachment *at, uintptr_t addr, size_t length, int advice)
 {
 	bool whole = addr == at->view && round_up(length, PAGE_BYTES) == at->length;
 	enum target target = target_of(advice);
 
+	if (at->backend == BACKEND_HUGETLB)
+		return advise_huge(at, addr, length, advice);
 	if (target == TO_SHADOW || (target == TO_WHOLE_SHADOW && whole))
 		return real_madvise(in_shadow(at, addr), length, advice);
 	if (target == TO_VIEW) {
@@ -87,12 +117,15 @@ static long advise_view(struct attachment *at, uintptr_t addr, size_t length, in
 static long advise_locked(uintptr_t addr, size_t length, int advice)
 {
 	struct attachment *at = attach_find_view(addr, round_up(length, PAGE_BYTES));
-	long ret = at != NULL ? advise_view(at, addr, length, advice) : -ENOSYS;
+	long ret;
 
+	if (at != NULL && at->plain)
+		return real_madvise(addr, length, advice);
+	ret = at != NULL ? advise_view(at, addr, length, advice) : -ENOSYS;
 	if (ret != -ENOSYS)
 		return ret;
 	ret = view_demote_range(addr, length);
-	return failed(ret) ? ret : real_madvise(addr, length, advice);
+	return failed(ret) ? ret : view_answer(addr, length, real_madvise(addr, length, advice));
 }
 
 static long advise(void *addr, size_t length, int advice)

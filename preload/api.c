@@ -28,7 +28,7 @@ static const char *const reason_texts[MSHARE_REASON_COUNT] = {
 	[MSHARE_REASON_OPEN_OBJECT] = "the kernel made no region of it",
 	[MSHARE_REASON_MAP_WINDOW] = "the kernel did not map the region",
 	[MSHARE_REASON_SHADOW] = "the ordinary mapping could not be put aside",
-	[MSHARE_REASON_TABLE_FULL] = "too many mappings are redirected already",
+	[MSHARE_REASON_TABLE_FULL] = "there is no memory to remember it",
 	[MSHARE_REASON_LOCKED] = "mlockall(MCL_FUTURE) is in force",
 	[MSHARE_REASON_DEMOTED] = "a call on it needed an ordinary mapping",
 	[MSHARE_REASON_HUGE_PAGES] = "there are not enough free huge pages",
@@ -37,6 +37,7 @@ static const char *const reason_texts[MSHARE_REASON_COUNT] = {
 	[MSHARE_REASON_NO_PLACE] = "no address that huge pages could be shared at",
 	[MSHARE_REASON_OBJECT] = "the backend is not for this kind of memory",
 	[MSHARE_REASON_BACKEND_NONE] = "MSHARE_BACKEND=none",
+	[MSHARE_REASON_STUCK] = "a call on it does not fit its huge pages",
 };
 
 EXPORT const char *mshare_reason_text(unsigned int reason)
@@ -83,18 +84,20 @@ static struct mshare_info describe(const struct attachment *at)
 				    .shadow_addr = at->shadow,
 				    .window_addr = at->window,
 				    .region_bytes = at->region,
-				    .backend = "msharefs",
 				    .offset = at->offset,
 				    .shmid = at->kind == ATTACH_SYSV ? at->shmid : -1,
 				    .prot = at->prot };
 
+	strcpy(info.backend, backend_names[at->backend]);
+	if (at->backend != BACKEND_MSHAREFS)
+		info.window_addr = info.region_bytes = 0;
 	if (at->kind == ATTACH_SYSV)
 		info.flags |= MSHARE_INFO_SYSV;
 	if (at->kind == ATTACH_FILE)
 		info.flags |= MSHARE_INFO_FILE;
 	if (at->readonly)
 		info.flags |= MSHARE_INFO_READONLY;
-	if (at->page_size > PAGE_BYTES)
+	if (at->page_size > PAGE_BYTES && (at->backend == BACKEND_MSHAREFS || at->plain))
 		info.flags |= MSHARE_INFO_HUGETLB;
 	return info;
 }
@@ -151,7 +154,9 @@ static int region_stats_locked(uintptr_t addr, struct mshare_region *stats)
 
 	if (at == NULL)
 		return -ENOENT;
-	request = (struct region_request){ at->shadow, at->length, 0, 0 };
+	if (at->backend != BACKEND_MSHAREFS)
+		return -ENOTSUP;
+	request = (struct region_request){ .addr = at->shadow, .length = at->length };
 	root = msharefs_open_root(options_get()->mount);
 	if (root < 0)
 		return root;

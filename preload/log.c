@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * log.c - lines on stderr, and saying a thing once.
+ * log.c - lines on stderr or in a file, and saying a thing once.
  */
 #include "log.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "real.h"
 
 static enum log_level threshold = LOG_LEVEL_WARN;
+static const char *file = "";
 
 /* What has been said: in our own memory until log_share_once() gave it a page for the family. */
 static atomic_uchar said_here[LOG_ONCE_MAX];
@@ -23,6 +25,23 @@ static const char *const level_names[] = { "error", "warning", "info", "debug" }
 void log_set_level(enum log_level level)
 {
 	threshold = level;
+}
+
+void log_set_file(const char *path)
+{
+	file = path;
+}
+
+/* A descriptor kept open would be one that the program did not open, might close, and hands on over exec. */
+static void write_line(const char *line, size_t length)
+{
+	long fd = -ENOENT;
+
+	if (*file != '\0')
+		fd = REAL3(SYS_open, file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+	REAL3(SYS_write, failed(fd) ? STDERR_FILENO : fd, line, length);
+	if (!failed(fd))
+		real_close((int)fd);
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -42,7 +61,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (used > sizeof(line) - 1)
 		used = sizeof(line) - 1;
 	line[used++] = '\n';
-	REAL3(SYS_write, STDERR_FILENO, line, used);
+	write_line(line, used);
 	errno = saved;
 }
 

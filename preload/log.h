@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * log.h - lines on stderr, and saying a thing once.
+ * log.h - lines on stderr or in a file, and saying a thing once.
  */
 #ifndef MSHARE_LOG_H
 #define MSHARE_LOG_H
@@ -25,6 +25,9 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 
 /* Lines below this level are dropped; only the options may change it. */
 void log_set_level(enum log_level level);
+
+/* Lines go to the end of this file from now on, opened anew for each; "" is stderr.  path is kept. */
+void log_set_file(const char *path);
 
 /* True the first time it is asked about event, in this process or any that shares its ancestry. */
 bool log_first(unsigned int event);

@@ -29,7 +29,7 @@ enum mshare_reason {
 	MSHARE_REASON_OPEN_OBJECT,	/* the kernel made no region of the object */
 	MSHARE_REASON_MAP_WINDOW,	/* the kernel did not map the region */
 	MSHARE_REASON_SHADOW,		/* the ordinary mapping could not be put aside */
-	MSHARE_REASON_TABLE_FULL,	/* more redirected mappings than the library tracks */
+	MSHARE_REASON_TABLE_FULL,	/* no memory for the library's own table */
 	MSHARE_REASON_LOCKED,		/* mlockall(MCL_FUTURE) is in force */
 	MSHARE_REASON_DEMOTED,		/* a call on the view needed an ordinary mapping */
 	MSHARE_REASON_HUGE_PAGES,	/* hugetlb: there are not enough free huge pages */
@@ -38,6 +38,7 @@ enum mshare_reason {
 	MSHARE_REASON_NO_PLACE,		/* hugetlb, thp: no aligned address, or another one was asked for */
 	MSHARE_REASON_OBJECT,		/* hugetlb, thp: not for this kind of memory */
 	MSHARE_REASON_BACKEND_NONE,	/* MSHARE_BACKEND=none */
+	MSHARE_REASON_STUCK,		/* hugetlb: a call did not fit huge pages, and other processes have them too */
 	MSHARE_REASON_COUNT
 };
 

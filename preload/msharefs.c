@@ -66,6 +66,8 @@ int msharefs_open_object(int root, const struct region_request *request, struct 
 
 	if (request->populate)
 		object.flags |= MSHARE_OBJECT_POPULATE;
+	if (request->huge)
+		object.flags |= MSHARE_OBJECT_HUGEPAGE;
 	fd = open_rounded(root, &object, request->length);
 	if (failed(fd))
 		return (int)fd;

@@ -29,7 +29,8 @@ struct region_request {
 	uintptr_t addr;		/* a shared mapping of the object in this process */
 	size_t length;		/* bytes, need not be rounded */
 	uintptr_t wanted;	/* where the program wants to see addr's byte, or 0 */
-	int populate;		/* fault everything in */
+	bool populate;		/* fault everything in */
+	bool huge;		/* ask for huge pages, if this makes the region */
 };
 
 /* A descriptor of the root directory; -ENOTTY if it is one of another filesystem. */

@@ -7,12 +7,14 @@
  */
 #include "options.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/auxv.h>
+
+#include "attach.h"
+#include "real.h"
 
 #define DEFAULT_MIN_SIZE	(64UL << 20)
 #define DEFAULT_MOUNT		"/sys/fs/mshare"
@@ -64,54 +66,162 @@ static bool parse_bool(const char *text, bool *value)
 	return false;
 }
 
-static bool parse_level(const char *text, enum log_level *level)
+static bool parse_on(const char *text, struct options *options)
+{
+	return parse_bool(text, &options->on);
+}
+
+static bool parse_strict(const char *text, struct options *options)
+{
+	return parse_bool(text, &options->strict);
+}
+
+static bool parse_prefault(const char *text, struct options *options)
+{
+	return parse_bool(text, &options->prefault);
+}
+
+static bool parse_min_size(const char *text, struct options *options)
+{
+	return options_parse_size(text, &options->min_size);
+}
+
+/* The index of the word that the first length bytes of text are, or -1. */
+static int word_of(const char *text, size_t length, const char *const *words, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strlen(words[i]) == length && strncasecmp(text, words[i], length) == 0)
+			return i;
+	return -1;
+}
+
+static bool parse_level(const char *text, struct options *options)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug" };
+	int level = word_of(text, strlen(text), words, 4);
 
-	for (int i = 0; i < 4; i++)
-		if (strcasecmp(text, words[i]) == 0) {
-			*level = (enum log_level)i;
-			return true;
-		}
-	return false;
+	if (level >= 0)
+		options->log = (enum log_level)level;
+	return level >= 0;
+}
+
+static bool parse_huge(const char *text, struct options *options)
+{
+	static const char *const words[] = { "default", "never", "advise" };
+	int huge = word_of(text, strlen(text), words, 3);
+
+	if (huge >= 0)
+		options->huge = (enum huge)huge;
+	return huge > 0;
+}
+
+static bool parse_path(const char *text, char *path, size_t size)
+{
+	if (text[0] != '/' || strlen(text) >= size)
+		return false;
+	strcpy(path, text);
+	return true;
 }
 
 static bool parse_mount(const char *text, struct options *options)
 {
-	if (text[0] != '/' || strlen(text) >= sizeof(options->mount))
+	return parse_path(text, options->mount, sizeof(options->mount));
+}
+
+static bool parse_log_file(const char *text, struct options *options)
+{
+	return parse_path(text, options->log_file, sizeof(options->log_file));
+}
+
+static bool parse_programs(const char *text, struct options *options)
+{
+	if (strlen(text) >= sizeof(options->programs))
 		return false;
-	strcpy(options->mount, text);
+	strcpy(options->programs, text);
 	return true;
 }
 
-/* Says what is wrong with an option, always to the same pattern. */
-static bool reject(const char *name, const char *value, const char *expected)
+/* Each backend at most once, and none only as the last. */
+static bool parse_backends(const char *text, struct options *options)
 {
-	log_line(LOG_LEVEL_ERROR, "%s=\"%.200s\" makes no sense: expected %s; correct or unset it (the library stays off)",
-		 name, value, expected);
-	return false;
+	unsigned int count = 0;
+	bool seen[BACKEND_COUNT] = { false };
+
+	if (strcasecmp(text, "auto") == 0)
+		return true;
+	for (const char *word = text;; word++) {
+		size_t length = strcspn(word, ",");
+		int backend = word_of(word, length, backend_names, BACKEND_COUNT);
+
+		if (backend < 0 || seen[backend] || seen[BACKEND_NONE])
+			return false;
+		seen[backend] = true;
+		options->backends[count++] = (enum backend)backend;
+		word += length;
+		if (*word == '\0')
+			break;
+	}
+	options->backend_count = count;
+	options->backends_named = true;
+	return true;
 }
+
+static const struct option {
+	const char *name;
+	bool (*parse)(const char *text, struct options *options);
+	const char *expected;
+} table[] = {
+	{ "MSHARE", parse_on, "on or off" },
+	{ "MSHARE_BACKEND", parse_backends, "auto, or a list of msharefs, hugetlb, thp, none, such as msharefs,thp" },
+	{ "MSHARE_HUGE", parse_huge, "never or advise" },
+	{ "MSHARE_LOG", parse_level, "error, warn, info or debug" },
+	{ "MSHARE_LOG_FILE", parse_log_file, "the absolute path of a file, below 256 bytes" },
+	{ "MSHARE_MIN_SIZE", parse_min_size, "a number of bytes, or one with kB, MB, GB or TB, such as 64MB" },
+	{ "MSHARE_MOUNT", parse_mount, "the absolute path of an msharefs mount, below 256 bytes" },
+	{ "MSHARE_PREFAULT", parse_prefault, "0 or 1" },
+	{ "MSHARE_PROGRAMS", parse_programs, "names or paths of executables, separated by colons, below 1024 bytes" },
+	{ "MSHARE_STRICT", parse_strict, "0 or 1" },
+};
 
 bool options_read(struct options *options, options_source source)
 {
-	const char *value;
 	bool valid = true;
 
-	*options = (struct options){ .on = true, .log = LOG_LEVEL_WARN, .min_size = DEFAULT_MIN_SIZE,
-				     .mount = DEFAULT_MOUNT };
-	/* An empty value is one that was not given: shells make it hard to unset a variable for one command. */
-	if ((value = source("MSHARE")) != NULL && *value && !parse_bool(value, &options->on))
-		valid = reject("MSHARE", value, "on or off");
-	if ((value = source("MSHARE_MIN_SIZE")) != NULL && *value && !options_parse_size(value, &options->min_size))
-		valid = reject("MSHARE_MIN_SIZE", value, "a number of bytes, or one with kB, MB, GB or TB, such as 64MB");
-	if ((value = source("MSHARE_MOUNT")) != NULL && *value && !parse_mount(value, options))
-		valid = reject("MSHARE_MOUNT", value, "the absolute path of an msharefs mount, below 256 bytes");
-	if ((value = source("MSHARE_LOG")) != NULL && *value && !parse_level(value, &options->log))
-		valid = reject("MSHARE_LOG", value, "error, warn, info or debug");
-	if ((value = source("MSHARE_STRICT")) != NULL && *value && !parse_bool(value, &options->strict))
-		valid = reject("MSHARE_STRICT", value, "0 or 1");
+	*options = (struct options){ .on = true,
+				     .log = LOG_LEVEL_WARN,
+				     .min_size = DEFAULT_MIN_SIZE,
+				     .mount = DEFAULT_MOUNT,
+				     .backends = { BACKEND_MSHAREFS, BACKEND_HUGETLB, BACKEND_THP },
+				     .backend_count = 3 };
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *value = source(table[i].name);
+
+		/* An empty value is one that was not given: shells make it hard to unset a variable for one command. */
+		if (value == NULL || *value == '\0' || table[i].parse(value, options))
+			continue;
+		log_line(LOG_LEVEL_ERROR,
+			 "%s=\"%.200s\" makes no sense: expected %s; correct or unset it (the library stays off)",
+			 table[i].name, value, table[i].expected);
+		valid = false;
+	}
 	options->on = options->on && valid;
 	return valid;
+}
+
+bool options_program_listed(const char *programs, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash != NULL ? slash + 1 : path;
+
+	for (const char *entry = programs; *entry != '\0'; entry += strspn(entry, ":")) {
+		size_t length = strcspn(entry, ":");
+		const char *wanted = memchr(entry, '/', length) != NULL ? path : base;
+
+		if (length > 0 && strlen(wanted) == length && strncmp(entry, wanted, length) == 0)
+			return true;
+		entry += length;
+	}
+	return false;
 }
 
 static struct options process_options;
@@ -122,19 +232,51 @@ static const char *environment(const char *name)
 	return secure_getenv(name);
 }
 
+/*
+ * By the path that the kernel knows the program by, and by the one it was started by, which is all there is without /proc;
+ * for a script, these are its interpreter and the script.
+ */
+static bool program_listed(const char *programs)
+{
+	const char *started = (const char *)getauxval(AT_EXECFN);
+	char path[4096];
+	long length = REAL3(SYS_readlink, "/proc/self/exe", path, sizeof(path) - 1);
+
+	if (!failed(length)) {
+		path[length] = '\0';
+		if (options_program_listed(programs, path))
+			return true;
+	}
+	return started != NULL && options_program_listed(programs, started);
+}
+
 static void read_environment(void)
 {
 	int saved = errno;
 
 	options_read(&process_options, environment);
+	if (process_options.programs[0] != '\0' && !program_listed(process_options.programs))
+		process_options.on = false;
 	log_set_level(process_options.log);
+	log_set_file(process_options.log_file);
 	errno = saved;
 }
 
+/*
+ * The first call may come before any constructor, and from a signal handler that interrupted the first call: the table's
+ * lock keeps signals away and may nest.
+ */
 const struct options *options_get(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static _Atomic bool done;
 
-	pthread_once(&once, read_environment);
+	if (__builtin_expect(atomic_load_explicit(&done, memory_order_acquire), true))
+		return &process_options;
+	attach_lock();
+	if (!atomic_load_explicit(&done, memory_order_relaxed)) {
+		read_environment();
+		atomic_store_explicit(&done, true, memory_order_release);
+	}
+	attach_unlock();
 	return &process_options;
 }

@@ -13,6 +13,9 @@
 #include "real.h"
 #include "view.h"
 
+/* Whatever else is in it, the kernel refuses. */
+#define KNOWN_PROT	(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)
+
 /* Does the call fit what a window can do? */
 static bool whole_view(const struct attachment *at, uintptr_t addr, size_t length, int prot)
 {
@@ -25,6 +28,8 @@ static long protect_locked(uintptr_t addr, size_t length, int prot)
 	struct attachment *at = attach_find_view(addr, length);
 	long ret;
 
+	if (at != NULL && at->plain)
+		return real_mprotect(addr, length, prot);
 	if (whole_view(at, addr, length, prot)) {
 		ret = real_mprotect(at->window, at->region, prot);
 		if (!failed(ret))
@@ -34,7 +39,7 @@ static long protect_locked(uintptr_t addr, size_t length, int prot)
 			return ret;
 	}
 	ret = view_demote_range(addr, length);
-	return failed(ret) ? ret : real_mprotect(addr, length, prot);
+	return failed(ret) ? ret : view_answer(addr, length, real_mprotect(addr, length, prot));
 }
 
 /* For calls that no view can take. */
@@ -54,7 +59,7 @@ EXPORT int mprotect(void *addr, size_t length, int prot)
 {
 	long ret;
 
-	if (!view_concerned((uintptr_t)addr, length))
+	if (prot & ~KNOWN_PROT || !view_concerned((uintptr_t)addr, length))
 		return (int)edge(real_mprotect((uintptr_t)addr, length, prot));
 	attach_lock();
 	ret = protect_locked((uintptr_t)addr, length, prot);
@@ -70,7 +75,8 @@ EXPORT int pkey_mprotect(void *addr, size_t length, int prot, int pkey)
 	if (pkey == -1)
 		return mprotect(addr, length, prot);
 	error = make_ordinary((uintptr_t)addr, length);
-	return (int)edge(failed(error) ? error : REAL4(SYS_pkey_mprotect, addr, length, prot, pkey));
+	return (int)edge(failed(error) ? error : view_answer((uintptr_t)addr, length,
+							     REAL4(SYS_pkey_mprotect, addr, length, prot, pkey)));
 }
 
 EXPORT int remap_file_pages(void *addr, size_t size, int prot, size_t pgoff, int flags)

@@ -21,6 +21,10 @@
 
 #define PAGE_BYTES	4096UL
 
+#ifndef PROT_SEM
+#define PROT_SEM	8
+#endif
+
 static inline long real_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * sysv.c - shmat and shmdt.
+ * sysv.c - shmget, shmat and shmdt.
  *
  * Nothing of SysV is imitated: the shadow is a real attach, so ipcs, shm_nattch, permissions and IPC_RMID are the
  * kernel's.  For the same reason a redirection that fails does not detach and attach again, which would
  * change shm_dtime and shm_lpid: the shadow itself becomes what the program gets.
  */
+#include <stdatomic.h>
+#include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 
 #include "attach.h"
 #include "export.h"
+#include "log.h"
 #include "options.h"
 #include "real.h"
+#include "stock.h"
 #include "view.h"
 
 struct attach_request {
@@ -23,12 +27,35 @@ struct attach_request {
 	size_t size;		/* of the segment, bytes */
 };
 
+/*
+ * Segments that are known to be too small for us, so that attaching them needs no system call to find that out: by
+ * identifier, a later one in place of an earlier one.  Identifiers are not used again before 32768 others were, and to be
+ * wrong costs a saving, not more.
+ */
+#define SMALL_MAX	256
+static _Atomic int small_ids[SMALL_MAX];	/* plus 1; 0 for none */
+
+static void remember_small(int shmid)
+{
+	atomic_store_explicit(&small_ids[shmid % SMALL_MAX], shmid + 1, memory_order_relaxed);
+}
+
+static bool known_small(int shmid)
+{
+	return shmid >= 0 &&
+	       atomic_load_explicit(&small_ids[shmid % SMALL_MAX], memory_order_relaxed) == shmid + 1;
+}
+
 /* 0 where it cannot be known: then shmat() fails as well, for the same reason. */
 static size_t segment_size(int shmid)
 {
 	struct shmid_ds segment;
 
-	return failed(real_shmctl(shmid, IPC_STAT, &segment)) ? 0 : segment.shm_segsz;
+	if (failed(real_shmctl(shmid, IPC_STAT, &segment)))
+		return 0;
+	if (segment.shm_segsz < options_get()->min_size)
+		remember_small(shmid);
+	return segment.shm_segsz;
 }
 
 static bool redirectable(const struct attach_request *request)
@@ -43,45 +70,105 @@ static long plain(const struct attach_request *request)
 	return real_shmat(request->shmid, request->addr, request->flags);
 }
 
-/* After a redirection that failed; the reserved slot is free again. */
+/* After all backends; shadow: the attach that they tried with, or 0. */
 static long stay_plain(const struct attach_request *request, const struct refusal *refusal, long shadow)
 {
+	bool strict = options_get()->strict && refusal->reason != MSHARE_REASON_BACKEND_NONE;
 	long addr = shadow;
 
-	if (shadow != 0 && (request->addr != 0 || options_get()->strict)) {
+	if (shadow != 0 && (request->addr != 0 || strict)) {
 		real_shmdt((uintptr_t)shadow);
 		shadow = 0;
 	}
-	if (options_get()->strict)
+	if (strict)
 		addr = -ENOMEM;
 	else if (shadow == 0)
 		addr = plain(request);
-	view_refused(refusal, failed(addr) ? 0 : (uintptr_t)addr, request->size);
+	if (strict || !failed(addr))
+		view_refused(refusal, failed(addr) ? 0 : (uintptr_t)addr, request->size);
 	return addr;
+}
+
+static struct attachment describe(const struct attach_request *request, long shadow)
+{
+	bool readonly = request->flags & SHM_RDONLY;
+
+	return (struct attachment){ .shadow = (uintptr_t)shadow,
+				    .length = request->size,
+				    .prot = readonly ? PROT_READ : PROT_READ | PROT_WRITE,
+				    .kind = ATTACH_SYSV,
+				    .readonly = readonly,
+				    .shmid = request->shmid };
+}
+
+/* The attach that becomes the shadow, made once for all backends; false: as a plain one would fail too. */
+static bool attach_shadow(const struct attach_request *request, long *shadow)
+{
+	if (*shadow == 0)
+		*shadow = real_shmat(request->shmid, 0, request->flags & ~SHM_RND);
+	return !failed(*shadow);
+}
+
+static uintptr_t msharefs_view(const struct attach_request *request, long *shadow, struct refusal *refusal)
+{
+	struct redirection redirection;
+	struct attachment at;
+	uintptr_t view = 0;
+
+	if (!redirection_begin(&redirection, request->addr, request->size)) {
+		*refusal = redirection.refusal;
+		return 0;
+	}
+	redirection.populate = options_get()->prefault;
+	if (attach_shadow(request, shadow)) {
+		at = describe(request, *shadow);
+		view = redirection_view(&redirection, &at);
+		*refusal = redirection.refusal;
+	}
+	redirection_end(&redirection);
+	return view;
+}
+
+/* *refusal without a reason: shmat() itself fails. */
+static uintptr_t attach_by(enum backend backend, const struct attach_request *request, long *shadow,
+			   struct refusal *refusal)
+{
+	struct attachment at;
+
+	*refusal = (struct refusal){ 0 };
+	if (backend == BACKEND_MSHAREFS)
+		return msharefs_view(request, shadow, refusal);
+	if (backend == BACKEND_NONE || request->addr != 0) {
+		refusal->reason = backend == BACKEND_NONE ? MSHARE_REASON_BACKEND_NONE : MSHARE_REASON_NO_PLACE;
+		return 0;
+	}
+	if (!attach_shadow(request, shadow))
+		return 0;
+	at = describe(request, *shadow);
+	return backend == BACKEND_HUGETLB ? hugetlb_adopt(&at, refusal) : thp_adopt(&at, refusal);
 }
 
 static long redirect(const struct attach_request *request)
 {
-	bool readonly = request->flags & SHM_RDONLY;
-	struct redirection redirection;
-	struct attachment at;
-	uintptr_t view = 0;
-	long shadow;
+	struct refusal first = { MSHARE_REASON_LOCKED, 0 };
+	long shadow = 0;
 
-	if (!redirection_begin(&redirection, request->addr, request->size))
-		return stay_plain(request, &redirection.refusal, 0);
-	shadow = real_shmat(request->shmid, 0, request->flags & ~SHM_RND);
-	if (!failed(shadow)) {
-		at = (struct attachment){ .shadow = (uintptr_t)shadow, .length = request->size,
-					  .prot = readonly ? PROT_READ : PROT_READ | PROT_WRITE,
-					  .kind = ATTACH_SYSV, .readonly = readonly,
-					  .shmid = request->shmid };
-		view = redirection_view(&redirection, &at);
+	log_share_once();
+	for (unsigned int i = 0; i < options_get()->backend_count && !view_refuses_all(); i++) {
+		enum backend backend = options_get()->backends[i];
+		struct refusal refusal;
+		uintptr_t addr = attach_by(backend, request, &shadow, &refusal);
+
+		if (addr != 0)
+			return (long)addr;
+		if (refusal.reason == MSHARE_REASON_NONE)
+			return plain(request);
+		log_line(LOG_LEVEL_DEBUG, "%s: not for segment %d: %s (%d)", backend_names[backend], request->shmid,
+			 mshare_reason_text(refusal.reason), refusal.error);
+		if (i == 0)
+			first = refusal;
 	}
-	redirection_end(&redirection);
-	if (view != 0)
-		return (long)view;
-	return failed(shadow) ? plain(request) : stay_plain(request, &redirection.refusal, shadow);
+	return stay_plain(request, &first, shadow);
 }
 
 /*
@@ -110,6 +197,11 @@ static long attach_segment(const struct attach_request *request)
 		ret = make_way(request);
 	if (!failed(ret))
 		ret = redirectable(request) ? redirect(request) : plain(request);
+	if (request->flags & SHM_REMAP && request->addr != 0) {
+		ret = view_answer(request->addr, request->size, ret);
+		if (!failed(ret))
+			attach_forget(request->addr, request->size);
+	}
 	attach_unlock();
 	return ret;
 }
@@ -118,7 +210,7 @@ EXPORT void *shmat(int shmid, const void *addr, int flags)
 {
 	struct attach_request request = { shmid, (uintptr_t)addr, flags, 0 };
 
-	if (!options_get()->on)
+	if (!options_get()->on || (addr == NULL && known_small(shmid)))
 		return (void *)edge(plain(&request));
 	if (flags & SHM_RND)
 		request.addr &= -PAGE_BYTES;
@@ -135,14 +227,29 @@ static long detach_locked(uintptr_t addr)
 {
 	struct attachment *at = attach_find(addr, 1);
 	uintptr_t shadow;
+	size_t length;
 	long ret;
 
+	if (at == NULL) {
+		at = attach_find_view(addr, 1);
+		length = at != NULL && addr == at->view && at->kind == ATTACH_SYSV ? at->region : 0;
+		ret = real_shmdt(addr);
+		if (!failed(ret) && length != 0)
+			attach_forget(addr, length);
+		return ret;
+	}
 	/* The program never attached anything at the shadow's address. */
-	if (at != NULL && addr - at->shadow < at->length)
+	if (at->shadow != 0 && addr - at->shadow < at->length)
 		return -EINVAL;
-	if (at == NULL || at->kind != ATTACH_SYSV || addr != at->view)
+	if (at->kind != ATTACH_SYSV || addr != at->view)
 		return real_shmdt(addr);
 	shadow = at->shadow;
+	if (shadow == 0) {
+		ret = real_shmdt(addr);
+		if (!failed(ret))
+			attach_remove(at);
+		return ret;
+	}
 	ret = view_unmap(at);
 	return failed(ret) ? ret : real_shmdt(shadow);
 }
@@ -157,4 +264,46 @@ EXPORT int shmdt(const void *addr)
 	ret = detach_locked((uintptr_t)addr);
 	attach_unlock();
 	return (int)edge(ret);
+}
+
+/* Only where it was named: others see that a segment is of huge pages, when they attach it at a place of their choice. */
+static bool wants_huge_segment(size_t size, int flags)
+{
+	const struct options *options = options_get();
+
+	if (!options->on || !options->backends_named || size < options->min_size || flags & SHM_HUGETLB)
+		return false;
+	for (unsigned int i = 0; i < options->backend_count; i++)
+		if (options->backends[i] == BACKEND_HUGETLB)
+			return options->huge != HUGE_NEVER;
+	return false;
+}
+
+static long get_segment(key_t key, size_t size, int flags)
+{
+	struct refusal refusal = { MSHARE_REASON_HUGE_PAGES, 0 };
+	long id;
+
+	if ((key == IPC_PRIVATE || flags & IPC_CREAT) && wants_huge_segment(size, flags)) {
+		id = hugetlb_segment(key, size, flags);
+		if (!failed(id))
+			return id;
+		if (id == -EEXIST)
+			return REAL3(SYS_shmget, key, size, flags);
+		refusal.error = (int)-id;
+		if (log_first(refusal.reason))
+			log_line(LOG_LEVEL_WARN, "a segment of %zu bytes is not made of huge pages: %s (%s)", size,
+				 mshare_reason_text(refusal.reason), strerrordesc_np(refusal.error));
+	}
+	return REAL3(SYS_shmget, key, size, flags);
+}
+
+EXPORT int shmget(key_t key, size_t size, int flags)
+{
+	long id = get_segment(key, size, flags);
+
+	/* Without IPC_EXCL it may be an older and larger one. */
+	if (!failed(id) && size < options_get()->min_size && (key == IPC_PRIVATE || flags & IPC_EXCL))
+		remember_small((int)id);
+	return (int)edge(id);
 }

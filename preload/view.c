@@ -9,21 +9,29 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
 
 #include "history.h"
 #include "log.h"
 #include "msharefs.h"
 #include "options.h"
+#include "place.h"
 #include "real.h"
-
-/* A place holder: costs a vma, and neither memory nor commit charge. */
-#define PLACE_HOLDER	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#include "stock.h"
 
 static bool refuse_all;
 
 void view_refuse_all(bool refuse)
 {
 	refuse_all = refuse;
+}
+
+bool view_refuses_all(void)
+{
+	return refuse_all;
 }
 
 static bool refuse(struct redirection *redirection, enum mshare_reason reason, long error)
@@ -66,9 +74,6 @@ bool redirection_begin(struct redirection *redirection, uintptr_t wanted, size_t
 	long error;
 
 	*redirection = (struct redirection){ .root = -1 };
-	log_share_once();
-	if (refuse_all)
-		return refuse(redirection, MSHARE_REASON_LOCKED, 0);
 	redirection->root = msharefs_open_root(options_get()->mount);
 	if (redirection->root == -ENOTTY)
 		return refuse(redirection, MSHARE_REASON_NOT_MSHAREFS, 0);
@@ -150,8 +155,11 @@ static long build_view(struct redirection *redirection, const struct region *reg
 
 uintptr_t redirection_view(struct redirection *redirection, struct attachment *at)
 {
-	struct region_request request = { at->shadow, at->length, redirection->slot.wanted,
-					  redirection->populate };
+	struct region_request request = { .addr = at->shadow,
+					  .length = at->length,
+					  .wanted = redirection->slot.wanted,
+					  .populate = redirection->populate,
+					  .huge = options_get()->huge == HUGE_ADVISE };
 	struct region region;
 	long error = msharefs_open_object(redirection->root, &request, &region);
 
@@ -159,16 +167,41 @@ uintptr_t redirection_view(struct redirection *redirection, struct attachment *a
 		refuse(redirection, MSHARE_REASON_OPEN_OBJECT, error);
 		return 0;
 	}
+	at->backend = BACKEND_MSHAREFS;
 	at->length = region.length;
 	at->page_size = region.page_size;
 	error = build_view(redirection, &region, at);
 	msharefs_close(&region);
 	if (failed(error))
 		return 0;
-	history_count(HISTORY_REDIRECTED);
-	log_line(LOG_LEVEL_INFO, "%zu bytes of %s memory shared at 0x%lx", at->length,
-		 at->kind == ATTACH_SYSV ? "SysV" : "anonymous", at->view);
+	view_made(at);
 	return at->view;
+}
+
+void view_made(const struct attachment *at)
+{
+	static const char *const kinds[] = { [ATTACH_MMAP] = "anonymous", [ATTACH_SYSV] = "SysV", [ATTACH_FILE] = "file" };
+
+	history_count(HISTORY_REDIRECTED);
+	log_line(LOG_LEVEL_INFO, "%zu bytes of %s memory shared at 0x%lx by %s", at->length, kinds[at->kind], at->view,
+		 backend_names[at->backend]);
+}
+
+bool view_takes_file(int fd)
+{
+	struct statfs fs;
+	struct stat file;
+
+	/* Devices have memory of other kinds, and may live on a tmpfs. */
+	if (failed(REAL2(SYS_fstat, fd, &file)) || !S_ISREG(file.st_mode) || failed(REAL2(SYS_fstatfs, fd, &fs)))
+		return false;
+	return fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC || fs.f_type == EXT4_SUPER_MAGIC ||
+	       fs.f_type == XFS_SUPER_MAGIC;
+}
+
+bool view_is_hugetlb(uintptr_t addr)
+{
+	return real_madvise(addr, PAGE_BYTES, MADV_COLD) == -EINVAL;
 }
 
 /* What the user can do about it, for the reasons where that is known. */
@@ -178,6 +211,10 @@ static const char *advice(enum mshare_reason reason)
 	case MSHARE_REASON_NO_MOUNT:
 	case MSHARE_REASON_NOT_MSHAREFS:
 		return "; boot a kernel that has msharefs and mount it there (mshare-run does), or set MSHARE=off";
+	case MSHARE_REASON_HUGE_PAGES:
+		return "; make vm.nr_hugepages larger, or take hugetlb out of MSHARE_BACKEND";
+	case MSHARE_REASON_SHMEM_THP:
+		return "; write advise there, or take thp out of MSHARE_BACKEND";
 	default:
 		return "; see libmshare_preload(7)";
 	}
@@ -186,19 +223,21 @@ static const char *advice(enum mshare_reason reason)
 static void log_refusal(const struct refusal *refusal, size_t length)
 {
 	const char *error = refusal->error != 0 ? strerrordesc_np(refusal->error) : NULL;
+	const char *mount = refusal->reason <= MSHARE_REASON_MAP_WINDOW ? options_get()->mount : NULL;
 	bool strict = options_get()->strict;
 
-	log_line(strict ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%zu bytes of shared memory %s: %s (%s%s%s)%s", length,
+	log_line(strict ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%zu bytes of shared memory %s: %s%s%s%s%s%s%s", length,
 		 strict ? "fail with ENOMEM, as MSHARE_STRICT asks" : "keep page tables in every process",
-		 mshare_reason_text(refusal->reason), options_get()->mount, error != NULL ? ": " : "",
-		 error != NULL ? error : "", advice(refusal->reason));
+		 mshare_reason_text(refusal->reason), mount != NULL || error != NULL ? " (" : "",
+		 mount != NULL ? mount : "", mount != NULL && error != NULL ? ": " : "", error != NULL ? error : "",
+		 mount != NULL || error != NULL ? ")" : "", advice(refusal->reason));
 }
 
 void view_refused(const struct refusal *refusal, uintptr_t addr, size_t length)
 {
 	history_count(HISTORY_FALLBACK);
 	history_remember(addr, length, refusal->reason, refusal->error);
-	if (options_get()->strict || log_first(refusal->reason))
+	if (refusal->reason != MSHARE_REASON_BACKEND_NONE && (options_get()->strict || log_first(refusal->reason)))
 		log_refusal(refusal, length);
 }
 
@@ -215,7 +254,7 @@ int view_unmap(struct attachment *at)
 /* The window was replaced and the shadow could not be moved there: make the view again, from the shadow. */
 static void rebuild_window(const struct attachment *at)
 {
-	struct region_request request = { at->shadow, at->length, at->view, 0 };
+	struct region_request request = { .addr = at->shadow, .length = at->length, .wanted = at->view };
 	struct region region;
 	int root = msharefs_open_root(options_get()->mount);
 	long window = root;
@@ -258,18 +297,40 @@ static long move_shadow(const struct attachment *at)
 	return ret;
 }
 
-int view_demote(struct attachment *at)
+static long demote_window(const struct attachment *at)
 {
-	struct attachment was = *at;
 	long ret = unhide_shadow(at);
 
 	if (!failed(ret))
 		ret = move_shadow(at);
-	if (failed(ret)) {
+	if (failed(ret))
 		hide_shadow(at);
-		return (int)ret;
+	else
+		trim_slots(at);
+	return ret;
+}
+
+static void get_stuck(struct attachment *at)
+{
+	at->stuck = true;
+	if (log_first(MSHARE_REASON_STUCK))
+		log_line(LOG_LEVEL_WARN,
+			 "%zu bytes at 0x%lx: %s, and other processes have them too; such calls may fail with ENOMEM; "
+			 "take hugetlb out of MSHARE_BACKEND",
+			 at->length, at->view, mshare_reason_text(MSHARE_REASON_STUCK));
+}
+
+int view_demote(struct attachment *at)
+{
+	struct attachment was = *at;
+	long ret = at->backend == BACKEND_HUGETLB ? hugetlb_demote(at) : demote_window(at);
+
+	if (ret == -EBUSY && at->backend == BACKEND_HUGETLB) {
+		get_stuck(at);
+		return 0;
 	}
-	trim_slots(at);
+	if (failed(ret))
+		return (int)ret;
 	attach_remove(at);
 	history_count(HISTORY_DEMOTED);
 	history_remember(was.view, was.length, MSHARE_REASON_DEMOTED, 0);
@@ -287,7 +348,12 @@ bool view_range_valid(uintptr_t addr, size_t length)
 int view_settle(uintptr_t addr, size_t length, struct attachment **at)
 {
 	*at = attach_find_view(addr, round_up(length, PAGE_BYTES));
-	return *at != NULL ? 0 : view_demote_range(addr, length);
+	if (*at == NULL)
+		return view_demote_range(addr, length);
+	/* Huge pages can be asked about like any memory. */
+	if ((*at)->backend != BACKEND_MSHAREFS)
+		*at = NULL;
+	return 0;
 }
 
 int view_demote_range(uintptr_t addr, size_t length)
@@ -301,4 +367,16 @@ int view_demote_range(uintptr_t addr, size_t length)
 			return error;
 	}
 	return 0;
+}
+
+long view_answer(uintptr_t addr, size_t length, long ret)
+{
+	const struct attachment *at;
+
+	if (ret != -EINVAL)
+		return ret;
+	at = attach_find_view(addr, 1);
+	if (at == NULL && length > 0)
+		at = attach_find_view(addr + length - 1, 1);
+	return at != NULL && at->stuck ? -ENOMEM : ret;
 }

@@ -51,14 +51,35 @@ uintptr_t redirection_view(struct redirection *redirection, struct attachment *a
 /* Always last.  Gives back the slot if no window took it. */
 void redirection_end(struct redirection *redirection);
 
+/* Counts and logs a redirected mapping that is in the table now. */
+void view_made(const struct attachment *at);
+
+/*
+ * Without the lock: a file that can be mapped a second time without side effects, and a filesystem that was tried:
+ * tmpfs (memfd, shm_open), hugetlbfs, ext4, xfs.
+ */
+bool view_takes_file(int fd);
+
+/* Is this attach, which nobody has touched yet, of huge pages?  shmctl() does not tell. */
+bool view_is_hugetlb(uintptr_t addr);
+
 /* Counts a mapping that stayed ordinary and logs it the first time.  addr: where it is, or 0. */
 void view_refused(const struct refusal *refusal, uintptr_t addr, size_t length);
 
-/* Turns the view into the ordinary mapping, at the same address, and drops the entry. */
+/*
+ * Turns the view into the ordinary mapping, at the same address, and drops the entry.  Huge pages that the program did
+ * not ask for, and that other processes may have too, stay: then the entry is marked as stuck.
+ */
 int view_demote(struct attachment *at);
 
-/* Demotes everything in [addr, addr + length). */
+/* Demotes everything in [addr, addr + length) that can be, before a call on it. */
 int view_demote_range(uintptr_t addr, size_t length);
+
+/*
+ * What to tell the program of a call on a range that was demoted.  Stuck huge pages refuse what is not a multiple of
+ * their size; the program, which does not know of them, gets ENOMEM for that EINVAL, and the user a line.
+ */
+long view_answer(uintptr_t addr, size_t length, long ret);
 
 /*
  * Is this a range that the kernel would look at, rather than refuse unseen?  Those it refuses go to it as they are, and
@@ -73,8 +94,8 @@ static inline bool view_concerned(uintptr_t addr, size_t length)
 }
 
 /*
- * Before a call on a (valid) range: *at is the attachment whose view holds all of it; or NULL, and then nothing in
- * it is a view any more.
+ * Before a call on a (valid) range that any ordinary mapping can take: *at is the attachment whose msharefs view holds all
+ * of it; or NULL, and then nothing in it is such a view any more.
  */
 int view_settle(uintptr_t addr, size_t length, struct attachment **at);
 
@@ -83,5 +104,6 @@ int view_unmap(struct attachment *at);
 
 /* mlockall(MCL_FUTURE): whatever is mapped from now on must be locked, which a view is not. */
 void view_refuse_all(bool refuse);
+bool view_refuses_all(void);
 
 #endif

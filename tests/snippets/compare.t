@@ -1,32 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: PostgreSQL
 # compare.t - every snippet prints the same with and without the preload library. On a kernel with msharefs, also:
-# the library redirects and demotes exactly as often as the snippet's head says; elsewhere, never.
+# the library redirects and demotes exactly as often as the snippet's head says. Elsewhere, with each of the backends
+# for stock kernels, and without any.
 # Arguments: names of snippets; without any, all of them.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/../lib/tap.sh"
+. "$here/../lib/machine.sh"
 programs=${top_builddir:?names the build tree}/tests/snippets
 library=$top_builddir/preload/.libs/libmshare_preload.so
 mount=${MSHARE_MOUNT:-/sys/fs/mshare}
 work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+machine_keep
+trap 'rm -rf "$work"; machine_restore' EXIT
 
 [[ -f $library ]] || { echo "Bail out! no $library"; exit 1; }
 unset "${!MSHARE@}" LD_PRELOAD
 export MSHARE_MOUNT=$mount
-
-on_msharefs=false
-if grep -qw msharefs /proc/filesystems; then
-	grep -qF " $mount msharefs " /proc/self/mounts || mount -t msharefs msharefs "$mount" ||
-		{ echo "Bail out! the kernel has msharefs, but it cannot be mounted on $mount"; exit 1; }
-	on_msharefs=true
-	# For hugepages.c, above what is in use.
-	huge_before=$(</proc/sys/vm/nr_hugepages)
-	echo $((huge_before + 8)) >/proc/sys/vm/nr_hugepages
-	trap 'rm -rf "$work"; echo "$huge_before" >/proc/sys/vm/nr_hugepages' EXIT
-fi
-echo "# msharefs: $on_msharefs"
 
 # run NAME OUTPUT [VARIABLE=VALUE...]: what a snippet prints, and how it ends
 run() {
@@ -42,13 +33,11 @@ same() {
 	return 1
 }
 
-# as_expected NAME: the counts that the library reports, against the head of the source
+# as_expected EXPECTED: the counts that the library reports
 as_expected() {
-	local expected got key value
-	expected=$(sed -n 's/^ \* Expects: //p' "$here/$1.c")
+	local expected=$1 got key value
 	got=$(cat "$work/report" 2>&1)
-	$on_msharefs || expected='redirected=0 demoted=0'
-	[[ -n $expected ]] || { echo "$1.c has no line 'Expects:'"; return 1; }
+	[[ -n $expected ]] || { echo "the snippet has no line 'Expects:'"; return 1; }
 	for key in redirected demoted; do
 		value=$(sed -n "s/.*$key=\([0-9]*\).*/\1/p" <<<"$got")
 		case $expected in
@@ -58,20 +47,58 @@ as_expected() {
 	done
 }
 
+# head_of NAME WORD: what a line "WORD: ..." in the snippet's head says
+head_of() {
+	sed -n "s/^ \* $2: //p" "$here/$1.c"
+}
+
+# compare BACKEND NAME: without the library and with it, but for what the head says differs, and the man page why
+compare() {
+	local differs
+	differs=$(head_of "$2" "Differs with $1")
+	rm -f "$work/report"
+	run "$2" "$work/plain"
+	run "$2" "$work/preloaded" LD_PRELOAD="$library" MSHARE_BACKEND="$1" MSHARE_MIN_SIZE=1MB \
+		MSHARE_LOG=debug SNIPPET_REPORT="$work/report"
+	[[ -z $differs ]] || sed -Ei "/$differs/d" "$work/plain" "$work/preloaded"
+	ok "$1, $2: same output" same
+}
+
+# stock BACKEND NAME: not where the head of the snippet says why it cannot be
+stock() {
+	local but
+	but=$(head_of "$2" "Not with $1")
+	if [[ -n $but ]]; then skip "$1, $2: same output" "$but"; else compare "$1" "$2"; fi
+}
+
 if (($# == 0)); then
 	mapfile -t names < <(grep -l '^ \* Expects:' "$here"/*.c | xargs -n 1 basename -s .c)
 	set -- "${names[@]}"
 fi
 segments=$(ipcs -m | wc -l)
-for name; do
-	rm -f "$work/report"
-	run "$name" "$work/plain"
-	run "$name" "$work/preloaded" LD_PRELOAD="$library" MSHARE_MIN_SIZE=1MB MSHARE_LOG=debug SNIPPET_REPORT="$work/report"
-	ok "$name: same output" same
-	ok "$name: redirected and demoted as expected" as_expected "$name"
-done
+if machine_has_msharefs; then
+	machine_huge_pages 8 || { echo "Bail out! no 8 huge pages for hugepages.c"; exit 1; }
+	for name; do
+		compare msharefs "$name"
+		ok "msharefs, $name: redirected and demoted as expected" as_expected "$(head_of "$name" Expects)"
+	done
+else
+	for name; do
+		compare msharefs "$name"
+		ok "msharefs, $name: on this kernel nothing is redirected" as_expected "redirected=0 demoted=0"
+		compare none "$name"
+	done
+	machine_shmem_huge advise
+	for name; do
+		stock thp "$name"
+	done
+	machine_huge_pages 64 || skip "all of hugetlb" "this machine has no 64 huge pages to spare"
+	for name; do
+		stock hugetlb "$name"
+	done
+fi
 is "no segment is left" "$(ipcs -m | wc -l)" "$segments"
-if $on_msharefs; then
+if machine_has_msharefs; then
 	# Regions of objects have no name, but keep their mount busy.
 	ok "no region is left" umount "$mount"
 	mount -t msharefs msharefs "$mount"

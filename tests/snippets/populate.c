@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * populate.c - MAP_POPULATE makes everything resident at once, MAP_NORESERVE nothing.
+ * Differs with hugetlb: ^resident:
  * Expects: redirected=2 demoted=0
  */
 #include "snippet.h"

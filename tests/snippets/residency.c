@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * residency.c - msync, mincore, munlock on a view; then mlock, which takes it away.
+ * Differs with thp: ^resident:
  * Expects: redirected=2 demoted=2
  */
 #include "snippet.h"

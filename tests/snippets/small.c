@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * small.c - below the limit, private, executable or of a file: none of ours.
+ * small.c - below the limit, private, executable or locked: none of ours.
  * Expects: redirected=0 demoted=0
  */
 #include "snippet.h"
@@ -23,7 +23,8 @@ int main(void)
 	SHOW(ftruncate(fd, SIZE));
 	try(MEGA - 1, RW, SHARED, -1);
 	try(SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	try(SIZE, RW, MAP_SHARED, fd);
+	try(SIZE, RW, MAP_PRIVATE, fd);
+	try(MEGA / 2, RW, MAP_SHARED, fd);
 	try(SIZE, RW | PROT_EXEC, SHARED, -1);
 	try(SIZE, RW, SHARED | MAP_LOCKED, -1);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * sysv-fixed.c - attaching at a wanted address: rounded, taken, and replacing what is there.
+ * Not with hugetlb: segments of huge pages cannot be attached at these addresses
  * Expects: redirected=3 demoted=2
  */
 #include "snippet.h"

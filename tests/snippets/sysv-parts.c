@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * sysv-parts.c - holes and protections within an attached segment, each part of which counts as an attach.
+ * Differs with hugetlb: ^(mprotect|munmap|memory \+|nattch|child)
  * Expects: redirected=2 demoted=2
  */
 #include "snippet.h"

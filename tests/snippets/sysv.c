@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * sysv.c - the life of a segment: attaches are counted as ever, and removal waits for the last.
+ * Differs with hugetlb: nattch 0, by us
  * Expects: redirected=3 demoted=0
  */
 #include "snippet.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * threads.c - many threads map, use, cut and unmap at once, among forks and signals whose handler does too.
+ * Not with hugetlb: huge pages that others inherited have no parts of 4 kB
  * Expects: redirected>1 demoted>1
  */
 #include <pthread.h>

@@ -74,7 +74,8 @@ says() {
 	env LD_PRELOAD="$library" "$1" /bin/true 2>"$work/err" || { echo "the program failed"; return 1; }
 	[[ $(wc -l <"$work/err") == 1 ]] && grep -qF "${1%%=*}=\"${1#*=}\"" "$work/err" || { cat "$work/err"; return 1; }
 }
-for value in MSHARE=perhaps MSHARE_MIN_SIZE=big MSHARE_MOUNT=here MSHARE_LOG=loud MSHARE_STRICT=2; do
+for value in MSHARE=perhaps MSHARE_MIN_SIZE=big MSHARE_MOUNT=here MSHARE_LOG=loud MSHARE_STRICT=2 \
+	MSHARE_BACKEND=swap MSHARE_HUGE=always MSHARE_PREFAULT=all MSHARE_LOG_FILE=log; do
 	ok "the library names $value" says "$value"
 done
 silent() {
@@ -85,7 +86,7 @@ ok "and is silent without a mistake" silent MSHARE=on MSHARE_MIN_SIZE='1 GB'
 # 100 MB of shared memory, with and without msharefs
 big='import mmap; m = mmap.mmap(-1, 100 << 20); m[0] = 1; m.close()'
 absent() {
-	env LD_PRELOAD="$library" MSHARE_MOUNT="$1" "${@:2}" /usr/bin/python3 -c "$big; $big" 2>"$work/err"
+	env LD_PRELOAD="$library" MSHARE_BACKEND=msharefs MSHARE_MOUNT="$1" "${@:2}" /usr/bin/python3 -c "$big; $big" 2>"$work/err"
 }
 one_line() {
 	absent "$1" && [[ $(grep -c '^mshare' "$work/err") == 1 ]] && grep -qF "$1" "$work/err" || { cat "$work/err"; return 1; }
@@ -100,4 +101,22 @@ off() {
 	absent /no/such/mount MSHARE_STRICT=1 MSHARE=off && [[ ! -s $work/err ]]
 }
 ok "MSHARE=off: nothing" off
+none() {
+	absent /no/such/mount MSHARE_STRICT=1 MSHARE_BACKEND=none && [[ ! -s $work/err ]]
+}
+ok "MSHARE_BACKEND=none: nothing, and nothing fails" none
+program() {
+	absent /no/such/mount MSHARE_STRICT=1 MSHARE_PROGRAMS=postgres:/usr/bin/env && [[ ! -s $work/err ]] &&
+		! absent /no/such/mount MSHARE_STRICT=1 MSHARE_PROGRAMS="postgres:$(basename "$(readlink -f /usr/bin/python3)")"
+}
+ok "MSHARE_PROGRAMS: in those, and no other" program
+log_file() {
+	rm -f "$work/log"
+	absent /no/such/mount MSHARE_LOG_FILE="$work/log" && [[ ! -s $work/err && $(grep -c '^mshare' "$work/log") == 1 ]]
+}
+ok "MSHARE_LOG_FILE: there, and not on stderr" log_file
+no_log_file() {
+	absent /no/such/mount MSHARE_LOG_FILE=/no/such/folder/log && [[ $(grep -c '^mshare' "$work/err") == 1 ]]
+}
+ok "MSHARE_LOG_FILE that cannot be opened: stderr" no_log_file
 done_testing

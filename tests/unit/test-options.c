@@ -91,6 +91,58 @@ static void every_option_is_read(void **state)
 	assert_string_equal(options.mount, "/mnt/m");
 }
 
+static void backends_in_order(void **state)
+{
+	static const char *const nonsense[] = { "", ",", "msharefs,", "thp,thp", "none,thp", "auto,thp", "swap", "thp hugetlb" };
+	struct options options;
+
+	(void)state;
+	assert_true(READ(&options, "MSHARE_BACKEND", "auto"));
+	assert_int_equal(options.backend_count, 3);
+	assert_int_equal(options.backends[0], BACKEND_MSHAREFS);
+	assert_int_equal(options.backends[1], BACKEND_HUGETLB);
+	assert_int_equal(options.backends[2], BACKEND_THP);
+	assert_false(options.backends_named);
+	assert_true(READ(&options, "MSHARE_BACKEND", "thp,MSHAREFS,hugetlb,none"));
+	assert_int_equal(options.backend_count, 4);
+	assert_int_equal(options.backends[0], BACKEND_THP);
+	assert_int_equal(options.backends[1], BACKEND_MSHAREFS);
+	assert_int_equal(options.backends[3], BACKEND_NONE);
+	assert_true(options.backends_named);
+	for (size_t i = 1; i < sizeof(nonsense) / sizeof(nonsense[0]); i++)
+		assert_false(READ(&options, "MSHARE_BACKEND", nonsense[i]));
+}
+
+static void the_other_options(void **state)
+{
+	struct options options;
+
+	(void)state;
+	assert_true(READ(&options, "MSHARE_HUGE", "never", "MSHARE_PREFAULT", "1", "MSHARE_LOG_FILE", "/tmp/l",
+			 "MSHARE_PROGRAMS", "a:/b/c"));
+	assert_int_equal(options.huge, HUGE_NEVER);
+	assert_true(options.prefault);
+	assert_string_equal(options.log_file, "/tmp/l");
+	assert_string_equal(options.programs, "a:/b/c");
+	assert_true(READ(&options, "MSHARE_HUGE", "Advise"));
+	assert_int_equal(options.huge, HUGE_ADVISE);
+	assert_false(READ(&options, "MSHARE_HUGE", "default"));
+	assert_false(READ(&options, "MSHARE_LOG_FILE", "l"));
+}
+
+static void programs_by_name_and_path(void **state)
+{
+	(void)state;
+	assert_true(options_program_listed("postgres", "/usr/lib/postgresql/15/bin/postgres"));
+	assert_true(options_program_listed("a:postgres:b", "postgres"));
+	assert_true(options_program_listed("::/bin/x:", "/bin/x"));
+	assert_false(options_program_listed("/bin/x", "/usr/bin/x"));
+	assert_false(options_program_listed("postgres", "/usr/bin/postgresql"));
+	assert_false(options_program_listed("postgresql", "/usr/bin/postgres"));
+	assert_false(options_program_listed("", "/usr/bin/postgres"));
+	assert_false(options_program_listed(":", "/usr/bin/"));
+}
+
 static void words_for_yes_and_no(void **state)
 {
 	static const char *const words[2][5] = { { "off", "0", "no", "false", "OFF" },
@@ -169,6 +221,9 @@ int main(void)
 		cmocka_unit_test(sizes_that_do_not),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_option_is_read),
+		cmocka_unit_test(backends_in_order),
+		cmocka_unit_test(the_other_options),
+		cmocka_unit_test(programs_by_name_and_path),
 		cmocka_unit_test(words_for_yes_and_no),
 		cmocka_unit_test(an_empty_value_is_none),
 		cmocka_unit_test(nonsense_turns_the_library_off),

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * hugetlb.c - shared memory in huge pages, at addresses where the kernel shares their page tables.
+ *
+ * Linux shares the page table of a whole, aligned GB of hugetlb memory between the processes that map it (want_pmd_share()
+ * in mm/hugetlb.c).  By itself it places such memory at a multiple of 2 MB only.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+#include "options.h"
+#include "place.h"
+#include "stock.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
+#define IN_2MB		(21 << MAP_HUGE_SHIFT)
+
+static uintptr_t refuse(struct refusal *refusal, enum mshare_reason reason, long error)
+{
+	*refusal = (struct refusal){ reason, (int)-error };
+	return 0;
+}
+
+/* Below 1 GB no page table is shared, but huge pages need few anyway. */
+static size_t alignment_for(size_t length)
+{
+	return length >= HUGE_1GB ? HUGE_1GB : HUGE_2MB;
+}
+
+/* Hugepagesize of /proc/meminfo, or 0. */
+static size_t default_page_size(void)
+{
+	static const char name[] = "\nHugepagesize:";
+	char text[4096];
+	const char *found;
+	long fd = real_open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	long length;
+
+	if (failed(fd))
+		return 0;
+	length = REAL3(SYS_read, fd, text, sizeof(text) - 1);
+	real_close((int)fd);
+	if (failed(length))
+		return 0;
+	text[length] = '\0';
+	found = strstr(text, name);
+	return found != NULL ? strtoul(found + strlen(name), NULL, 10) << 10 : 0;
+}
+
+/* The size of the huge pages that the program asked for; 0: it did not, or that cannot be known. */
+static size_t page_size_asked(const struct map_request *request)
+{
+	int shift = (int)((unsigned int)request->flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
+	struct statfs fs;
+
+	if (request_is_file(request))
+		return !failed(REAL2(SYS_fstatfs, request->fd, &fs)) && fs.f_type == HUGETLBFS_MAGIC ?
+			       (size_t)fs.f_bsize : 0;
+	if (!(request->flags & MAP_HUGETLB))
+		return 0;
+	return shift != 0 ? 1UL << shift : default_page_size();
+}
+
+static uintptr_t enter(struct attachment *at, struct refusal *refusal)
+{
+	at->view = at->window;
+	at->region = round_up(at->length, HUGE_2MB);
+	at->shadow = 0;
+	at->page_size = HUGE_2MB;
+	at->backend = BACKEND_HUGETLB;
+	if (attach_add(at) == NULL) {
+		/* Unlisted, only what the program asked for can be left to itself. */
+		if (!at->plain) {
+			real_munmap(at->window, at->region);
+			return refuse(refusal, MSHARE_REASON_TABLE_FULL, -ENOMEM);
+		}
+		return at->view;
+	}
+	view_made(at);
+	return at->view;
+}
+
+/* Exactly what was asked, but for the address. */
+static long map_asked(const struct map_request *request)
+{
+	size_t length = round_up(request->length, HUGE_2MB);
+	size_t alignment = alignment_for(length);
+	struct place place;
+	long addr = place_reserve(&place, length, alignment, request_offset(request) % alignment);
+
+	if (failed(addr))
+		return addr;
+	addr = request_at(request, place.addr, 0);
+	place_release(&place, failed(addr) ? 0 : length);
+	return addr;
+}
+
+/*
+ * Reserved by mmap(), and then really there: a reservation alone still lets a page be missing where a cgroup's limit or
+ * a memory policy stands in the way, and that is a SIGBUS.
+ */
+static long map_converted(const struct map_request *request)
+{
+	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | IN_2MB;
+	size_t length = round_up(request->length, HUGE_2MB);
+	struct place place;
+	long addr = place_reserve(&place, length, alignment_for(length), 0);
+	long error;
+
+	if (failed(addr))
+		return addr;
+	addr = real_mmap(place.addr, length, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0);
+	if (failed(addr)) {
+		place_release(&place, 0);
+		return addr;
+	}
+	place_release(&place, length);
+	error = real_madvise((uintptr_t)addr, length, MADV_POPULATE_WRITE);
+	if (!failed(error))
+		error = real_mprotect((uintptr_t)addr, length, request->prot);
+	if (!failed(error))
+		return addr;
+	real_munmap((uintptr_t)addr, length);
+	return error;
+}
+
+uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal)
+{
+	size_t page_size = page_size_asked(request);
+	bool asked = page_size != 0 || request->flags & MAP_HUGETLB;
+	struct attachment at = { .length = request->length, .prot = request->prot, .plain = asked };
+	long addr;
+
+	if (request_is_file(request) ? page_size != HUGE_2MB : asked && page_size != HUGE_2MB)
+		return refuse(refusal, MSHARE_REASON_OBJECT, 0);
+	if (!asked && options_get()->huge == HUGE_NEVER)
+		return refuse(refusal, MSHARE_REASON_HUGE_NEVER, 0);
+	if (request->addr != 0 || request->flags & FIXED_FLAGS)
+		return refuse(refusal, MSHARE_REASON_NO_PLACE, 0);
+	addr = asked ? map_asked(request) : map_converted(request);
+	if (failed(addr))
+		return refuse(refusal, MSHARE_REASON_HUGE_PAGES, addr);
+	at.window = (uintptr_t)addr;
+	at.length = round_up(request->length, asked ? HUGE_2MB : PAGE_BYTES);
+	at.kind = request_is_file(request) ? ATTACH_FILE : ATTACH_MMAP;
+	at.offset = request_offset(request);
+	return enter(&at, refusal);
+}
+
+/*
+ * The pages may be of 1 GB, then the kernel rounds up to that: so there has to be room for it.  What of that room the
+ * segment did not take is given back at last; the kernel refuses to unmap a part of a page, which is right then.
+ */
+static long move_segment(const struct attachment *shadow)
+{
+	size_t length = round_up(shadow->length, HUGE_2MB);
+	struct place place;
+	long addr = place_reserve(&place, round_up(length, HUGE_1GB), HUGE_1GB, 0);
+
+	if (failed(addr))
+		return addr;
+	/* There is nothing in it, but with mlockall(MCL_FUTURE), and then it stays: see hugetlb_before_move(). */
+	addr = real_madvise(shadow->shadow, length, MADV_DONTNEED);
+	if (!failed(addr))
+		addr = real_mremap(shadow->shadow, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
+	place_release(&place, failed(addr) ? 0 : round_up(length, HUGE_1GB));
+	if (!failed(addr) && round_up(length, HUGE_1GB) > length)
+		real_munmap(place.addr + length, round_up(length, HUGE_1GB) - length);
+	return addr;
+}
+
+/* Segments of huge pages that this process, or an ancestor, did not ask for: plus 1, a later one for an earlier one. */
+#define CONVERTED_MAX	64
+static int converted_ids[CONVERTED_MAX];
+
+static bool is_converted(int shmid)
+{
+	return converted_ids[shmid % CONVERTED_MAX] == shmid + 1;
+}
+
+/* Faults a new segment in; nobody else knows of it yet. */
+static long fill_segment(int id, size_t size)
+{
+	long addr = real_shmat(id, 0, 0);
+	long error;
+
+	if (failed(addr))
+		return addr;
+	error = real_madvise((uintptr_t)addr, round_up(size, HUGE_2MB), MADV_POPULATE_WRITE);
+	real_shmdt((uintptr_t)addr);
+	return error;
+}
+
+long hugetlb_segment(int key, size_t size, int flags)
+{
+	/* A new one, or none: an old one is none of our business. */
+	unsigned int wanted = (unsigned int)flags | IPC_CREAT | IPC_EXCL | SHM_HUGETLB | IN_2MB;
+	long id = REAL3(SYS_shmget, key, size, wanted);
+	long error;
+
+	if (failed(id))
+		return id;
+	error = fill_segment((int)id, size);
+	if (!failed(error)) {
+		converted_ids[id % CONVERTED_MAX] = (int)id + 1;
+		return id;
+	}
+	real_shmctl((int)id, IPC_RMID, NULL);
+	return error;
+}
+
+uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal)
+{
+	struct attachment at = *shadow;
+	long addr;
+
+	if (!view_is_hugetlb(at.shadow))
+		return refuse(refusal, MSHARE_REASON_OBJECT, 0);
+	addr = at.length >= HUGE_1GB ? move_segment(&at) : (long)at.shadow;
+	if (failed(addr))
+		return refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
+	at.window = (uintptr_t)addr;
+	at.plain = !is_converted(at.shmid);
+	at.inherited = true;
+	at.length = round_up(at.length, at.plain ? HUGE_2MB : PAGE_BYTES);
+	return enter(&at, refusal);
+}
+
+/* What is in memory of it, by 2 MB at a time: what was never touched reads as zero anyway. */
+static void copy_resident(uintptr_t to, const struct attachment *at)
+{
+	unsigned char resident[HUGE_2MB / PAGE_BYTES];
+
+	for (size_t done = 0; done < at->length; done += HUGE_2MB) {
+		size_t bytes = at->length - done < HUGE_2MB ? at->length - done : HUGE_2MB;
+
+		if (failed(real_mincore(at->view + done, bytes, resident)) || resident[0] & 1)
+			memcpy((void *)(to + done), (const void *)(at->view + done), bytes);
+	}
+}
+
+/* Nothing can bring the huge pages back by now, so the copy has to get there. */
+static void put_copy(uintptr_t copy, const struct attachment *at)
+{
+	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+
+	if (at->region > at->length)
+		real_munmap(at->view + at->length, at->region - at->length);
+	if (!failed(real_mremap(copy, at->length, at->length, MREMAP_MAYMOVE | MREMAP_FIXED, at->view)))
+		return;
+	real_mmap(at->view, at->length, PROT_READ | PROT_WRITE, flags, -1, 0);
+	real_mprotect(copy, at->length, PROT_READ);
+	memcpy((void *)at->view, (const void *)copy, at->length);
+	real_mprotect(at->view, at->length, at->prot);
+	real_munmap(copy, at->length);
+}
+
+int hugetlb_demote(struct attachment *at)
+{
+	long copy, ret;
+
+	if (at->inherited)
+		return -EBUSY;
+	copy = real_mmap(0, at->length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (failed(copy))
+		return (int)copy;
+	/* Nobody may write any more; a thread that does now gets a SIGSEGV, as between the steps of any demotion. */
+	ret = real_mprotect(at->window, at->region, PROT_READ);
+	if (!failed(ret)) {
+		copy_resident((uintptr_t)copy, at);
+		ret = real_mprotect((uintptr_t)copy, at->length, at->prot);
+	}
+	/* In one piece, as huge pages have to be taken away. */
+	if (!failed(ret))
+		ret = real_mmap(at->window, at->region, PROT_NONE, PLACE_HOLDER | MAP_FIXED, -1, 0);
+	if (failed(ret)) {
+		real_munmap((uintptr_t)copy, at->length);
+		real_mprotect(at->window, at->region, at->prot);
+		return (int)ret;
+	}
+	put_copy((uintptr_t)copy, at);
+	return 0;
+}
+
+void hugetlb_before_move(uintptr_t addr, size_t length)
+{
+	const struct attachment *at = attach_find_view(addr, length);
+
+	if (at != NULL && at->backend == BACKEND_HUGETLB && (at->plain || at->stuck))
+		real_madvise(addr, length, MADV_DONTNEED);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * stock.h - what saves page tables on a kernel without msharefs: huge pages.
+ *
+ * Functions are called with the attachment table locked.
+ */
+#ifndef MSHARE_STOCK_H
+#define MSHARE_STOCK_H
+
+#include <stdbool.h>
+
+#include "request.h"
+#include "view.h"
+
+/*
+ * hugetlb: memory for which the program asked for huge pages is only placed, at a multiple of 1 GB, from where on the
+ * kernel shares the page tables of whole GBs between processes.  Anonymous memory for which it did not is made of huge pages,
+ * if there are enough, and faulted in at once: what is there then cannot be missing later.
+ *
+ * thp: memory of 4 kB pages, placed at a multiple of 2 MB, with MADV_HUGEPAGE.
+ *
+ * Both return the address, with the mapping in the table; or 0, with *refusal filled and nothing changed.
+ */
+uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal);
+uintptr_t thp_map(const struct map_request *request, struct refusal *refusal);
+
+/* The same for an attach that the kernel has just made where it liked, and nobody has touched yet. */
+uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal);
+uintptr_t thp_adopt(const struct attachment *shadow, struct refusal *refusal);
+
+/* A new SysV segment of huge pages, for one that was asked for without; -EEXIST if the key has one, else -errno. */
+long hugetlb_segment(int key, size_t size, int flags);
+
+/*
+ * Turns huge pages that the program did not ask for into what it asked for.  Only this process' mapping of them can be
+ * changed, so -EBUSY if there are others.
+ */
+int hugetlb_demote(struct attachment *at);
+
+/*
+ * Before mremap() of populated huge pages: kernels up to at least 6.18 deadlock when they move entries to a place where
+ * page tables can be shared.  Takes the entries away; the memory stays.
+ */
+void hugetlb_before_move(uintptr_t addr, size_t length);
+
+#endif
