@@ -57,7 +57,7 @@ if (library())
 
 if (library() && !shared())
 {
-	($started, $log) = start_log('on', MSHARE_BACKEND => undef);
+	($started, $log) = start_log('on', MSHARE_BACKEND => 'msharefs');
 	is($started, 0, 'on: refuses to start under the library without msharefs');
 	like($log, qr/The reason is: there is no msharefs/, 'and says why');
 	like($log, qr/HINT:  Boot a kernel with msharefs/, 'and what to do');
