@@ -15,7 +15,9 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#ifdef __linux__
 #include <sys/prctl.h>
+#endif
 #include <unistd.h>
 
 #include "fmgr.h"
@@ -35,7 +37,7 @@ PG_FUNCTION_INFO_V1(pg_mshare_prefault);
 PG_FUNCTION_INFO_V1(pg_mshare_prefault_progress);
 
 /* Linux 5.14 */
-#ifndef MADV_POPULATE_WRITE
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
 #define MADV_POPULATE_WRITE	23
 #endif
 
@@ -169,12 +171,16 @@ read_pages(const char *start, uint64 bytes)
 static int
 populate_ordinary(char *start, uint64 bytes)
 {
+#ifdef __linux__
 	int			result;
 
 	do
 		result = madvise(start, bytes, MADV_POPULATE_WRITE);
 	while (result != 0 && (errno == EINTR || errno == EAGAIN));
 	return result == 0 ? 0 : errno;
+#else
+	return ENOSYS;
+#endif
 }
 
 /*
@@ -281,14 +287,33 @@ prefault_and_log(show_function show)
 				 errhint("Lower \"shared_buffers\", or set \"pg_mshare.prefault\" to off.")));
 }
 
-/* The postmaster has no title of its own, so it changes its name (15 characters). */
+/*
+ * The postmaster has no title of its own, so it changes its name, where it has
+ * one (15 characters).
+ */
+static void
+set_process_name(const char *name)
+{
+#ifdef __linux__
+	prctl(PR_SET_NAME, name);
+#endif
+}
+
+static void
+get_process_name(char *name)
+{
+#ifdef __linux__
+	prctl(PR_GET_NAME, name);
+#endif
+}
+
 static void
 show_in_name(int percent)
 {
 	char		name[16];
 
 	snprintf(name, sizeof(name), "pg prefault %d%%", percent);
-	prctl(PR_SET_NAME, name);
+	set_process_name(name);
 }
 
 void
@@ -296,9 +321,9 @@ prefault_at_startup(void)
 {
 	char		name[16] = "postgres";
 
-	prctl(PR_GET_NAME, name);
+	get_process_name(name);
 	prefault_and_log(show_in_name);
-	prctl(PR_SET_NAME, name);
+	set_process_name(name);
 }
 
 static void
