@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/single_threaded.h>
 
 #include "heap.h"
 #include "real.h"
@@ -93,21 +94,26 @@ static inline struct attachment *owner_of(const struct range *range)
 
 /*
  * The thread that forks takes the lock and both its copies release it: a plain mutex does not mind that
- * the child's thread has another id.
+ * the child's thread has another id.  The only thread of a process has nobody to wait for: it is spared the system calls,
+ * and the copies of the page that the lock is in.
  */
 void attach_fork_prepare(void)
 {
 	struct ranges *ranges;
 
-	attach_lock();
+	if (!__libc_single_threaded)
+		attach_lock();
 	ranges = atomic_load_explicit(&current, memory_order_relaxed);
+	/* What is the same is not written: each fork() would cost the page fault that follows it. */
 	for (size_t i = 0; i < count_of(ranges); i++)
-		owner_of(&ranges->range[i])->inherited = true;
+		if (!owner_of(&ranges->range[i])->inherited)
+			owner_of(&ranges->range[i])->inherited = true;
 }
 
 void attach_fork_done(void)
 {
-	attach_unlock();
+	if (depth > 0)
+		attach_unlock();
 }
 
 /* A range that wraps around is none for the kernel either; it answers for that. */
