@@ -41,7 +41,7 @@ static size_t default_page_size(void)
 	static const char name[] = "\nHugepagesize:";
 	char text[4096];
 	const char *found;
-	long fd = real_open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	long fd = real_open("/proc/meminfo", O_RDONLY | O_CLOEXEC, 0);
 	long length;
 
 	if (failed(fd))

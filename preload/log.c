@@ -38,7 +38,7 @@ static void write_line(const char *line, size_t length)
 	long fd = -ENOENT;
 
 	if (*file != '\0')
-		fd = REAL3(SYS_open, file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+		fd = real_open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 	REAL3(SYS_write, failed(fd) ? STDERR_FILENO : fd, line, length);
 	if (!failed(fd))
 		real_close((int)fd);

@@ -15,7 +15,7 @@
 int msharefs_open_root(const char *mount)
 {
 	struct mshare_object nothing = { 0 };
-	long fd = real_open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long fd = real_open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	long answer;
 
 	if (failed(fd))

@@ -10,6 +10,7 @@
 #define MSHARE_REAL_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -104,9 +105,10 @@ static inline long real_shmctl(int shmid, int command, void *buffer)
 	return REAL3(SYS_shmctl, shmid, command, buffer);
 }
 
-static inline long real_open(const char *path, int flags)
+/* Not by open(), which is forbidden in sandboxes that know what libc uses. */
+static inline long real_open(const char *path, int flags, unsigned int mode)
 {
-	return REAL3(SYS_open, path, flags, 0);
+	return REAL4(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
 static inline long real_close(int fd)

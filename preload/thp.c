@@ -33,7 +33,7 @@ static uintptr_t refuse(struct refusal *refusal, enum mshare_reason reason, long
 static bool shmem_takes_advice(void)
 {
 	char text[128];
-	long fd = real_open(SHMEM_ENABLED, O_RDONLY | O_CLOEXEC);
+	long fd = real_open(SHMEM_ENABLED, O_RDONLY | O_CLOEXEC, 0);
 	long length;
 
 	if (failed(fd))
