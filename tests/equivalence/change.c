@@ -106,6 +106,9 @@ void op_advise(struct run *run)
 		return;
 	if (advice == MADV_PAGEOUT && !run->pageout)
 		advice = MADV_COLD;
+	/* It leaves a hole in a child, which the kernel gives to who asks next: to one of the two runs, perhaps. */
+	if (advice == MADV_DONTFORK && !mapping->placed)
+		advice = MADV_DOFORK;
 	range = run_pick_range(run, mapping);
 	switch (run_below(run, 6)) {
 	case 0:
@@ -253,6 +256,8 @@ void op_remap(struct run *run)
 		double_it(run, mapping);
 		break;
 	default:
+		if (!run->remap_file_pages)
+			break;
 		range = run_pick_range(run, mapping);
 		run_log(run, "remap_file_pages");
 		run_log_range(run, mapping, &range);

@@ -46,6 +46,7 @@ static const char usage[] =
 	"  --files DIR       where to make files to map (/dev/shm)\n"
 	"  --tolerate LIST   do not compare these, separated by commas:\n"
 	"                    residency    how many pages mincore() tells: huge pages come many at once\n"
+	"                    remap-file-pages  may meet vmas that only MADV_HUGEPAGE keeps from being one (not called)\n"
 	"                    fault-codes  si_code of SIGSEGV: in msharefs' windows, around a read-only view, a write to\n"
 	"                                 where nothing is gets SEGV_ACCERR\n"
 	"                    last-pid     whether shm_lpid is ours: making a mapping ordinary moves an attach\n"
@@ -294,7 +295,7 @@ static void read_options(int argc, char **argv)
 	if (options.library == NULL || access(options.library, R_OK) != 0)
 		wrong("--library", options.library ? options.library : "", "the path of libmshare_preload.so");
 	if (!tolerances_known(options.tolerate))
-		wrong("--tolerate", options.tolerate, "a list of residency, fault-codes and last-pid");
+		wrong("--tolerate", options.tolerate, "a list of residency, remap-file-pages, fault-codes and last-pid");
 	if (access(options.files, W_OK) != 0)
 		wrong("--files", options.files, "a folder to write in");
 }

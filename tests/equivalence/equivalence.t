@@ -27,5 +27,10 @@ if machine_has_msharefs; then
 	ok "msharefs: $sequences sequences" same msharefs 1000 fault-codes,last-pid
 else
 	ok "none: $sequences sequences" same none 0 ''
+	if machine_shmem_huge advise; then
+		ok "thp: $sequences sequences" same thp 1000 remap-file-pages
+	else
+		skip "thp" "this kernel has no huge pages in shared memory"
+	fi
 fi
 done_testing

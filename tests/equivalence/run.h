@@ -56,6 +56,7 @@ struct run {
 	int depth;		/* of forks */
 	bool verbose;		/* the log is written, not only hashed */
 	bool residency;		/* does mincore() tell the same with and without the library? */
+	bool remap_file_pages;	/* does it meet the same vmas? */
 	bool fault_codes;	/* are si_codes of SIGSEGV the same? */
 	bool last_pid;		/* is shm_lpid? */
 	bool pageout;		/* this sequence may use MADV_PAGEOUT, of which nobody knows how many pages it finds */

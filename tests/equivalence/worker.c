@@ -36,7 +36,7 @@ static void put_totals(void)
 
 static bool in_words(const char *word, size_t length)
 {
-	static const char *const words[] = { "residency", "fault-codes", "last-pid" };
+	static const char *const words[] = { "residency", "remap-file-pages", "fault-codes", "last-pid" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strlen(words[i]) == length && memcmp(words[i], word, length) == 0)
@@ -72,6 +72,7 @@ int worker_main(int argc, char **argv)
 	count = strtoul(argv[1], NULL, 10);
 	run.verbose = strcmp(argv[2], "verbose") == 0;
 	run.residency = !tolerates(argv[3], "residency");
+	run.remap_file_pages = !tolerates(argv[3], "remap-file-pages");
 	run.fault_codes = !tolerates(argv[3], "fault-codes");
 	run.last_pid = !tolerates(argv[3], "last-pid");
 	objects_set_folder(argv[4]);
