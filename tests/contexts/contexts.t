@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: PostgreSQL
+# contexts.t - snippets print the same with and without the library wherever they run: in threads, children, signal
+# handlers, constructors, destructors, exec'd in all ways; beside libraries that interpose too, in either order.
+# CONTEXTS_SNIPPETS: names of snippets, instead of a choice.
+set -u
+. "$(dirname "${BASH_SOURCE[0]}")/same.sh"
+context=$here_programs/.libs/libcontext.so
+libraries=/usr/lib/x86_64-linux-gnu
+
+read -ra snippets <<<"${CONTEXTS_SNIPPETS:-anonymous sysv partial-munmap mprotect fixed exec}"
+
+# fits SNIPPET: with hugetlb, a segment of huge pages can be told from others (shm_lpid, what munmap() takes)
+fits() {
+	[[ $MSHARE_BACKEND != hugetlb || $1 != sysv ]]
+}
+
+# all_the_same [VARIABLE=VALUE...]: every snippet, with that in the environment
+all_the_same() {
+	local snippet
+	for snippet in "${snippets[@]}"; do
+		fits "$snippet" || continue
+		same "$@" "$programs/$snippet" || { echo "in $snippet"; return 1; }
+	done
+}
+
+# Stock backends are the matter of a stock kernel.
+! $on_msharefs || backends=(msharefs)
+
+# Demotions are logged once a process and its children; so are reasons to fall back.
+log_lines=2
+for backend in "${backends[@]}"; do
+	export MSHARE_BACKEND=$backend
+	after=:$context
+	for name in thread handler child vfork spawn exec constructor destructor descriptors; do
+		ok "$backend, $name: same output" all_the_same CONTEXT="$name"
+		[[ $backend == none ]] || ok "$backend, $name: and redirected" redirected
+	done
+	after=
+	for other in libjemalloc.so.2 libtcmalloc_minimal.so.4 faketime/libfaketime.so.1 libeatmydata.so; do
+		[[ -f $libraries/$other ]] || { skip "$backend, $other" "not installed"; continue; }
+		after=:$libraries/$other
+		ok "$backend, before $other: same output" all_the_same FAKETIME=+1d
+		after='' before=$libraries/$other:
+		ok "$backend, behind $other: same output" all_the_same FAKETIME=+1d
+		before=
+	done
+	ok "$backend, RTLD_DEEPBIND: same output" same "$here_programs/deepbind" "$here_programs/.libs/libdeepbound.so"
+done
+
+# Programs built with ASan: its runtime wants to be the first library, or to be told not to mind. It has an mmap()
+# of its own.
+asan() {
+	local name
+	for name in anonymous sysv partial-munmap; do
+		fits "$name" || continue
+		same "$@" "$work/asan/$name" || { echo "in $name"; return 1; }
+	done
+}
+build_asan() {
+	local name
+	mkdir "$work/asan"
+	for name in anonymous sysv partial-munmap; do
+		"${CC:-gcc}" -fsanitize=address -g -D_GNU_SOURCE -I"$here/../../preload" -o "$work/asan/$name" \
+			"$here/../snippets/$name.c" || return 1
+	done
+}
+runtime=$("${CC:-gcc}" -print-file-name=libasan.so)
+ok "snippets can be built with AddressSanitizer" build_asan
+for backend in "${backends[@]}"; do
+	export MSHARE_BACKEND=$backend
+	ok "$backend, ASan told not to mind: same output" asan ASAN_OPTIONS=verify_asan_link_order=0
+	[[ ! -f $runtime ]] || before=$(readlink -f "$runtime"):
+	ok "$backend, behind ASan: same output" asan
+	before=
+done
+
+# valgrind makes all calls itself, and has its own idea of where memory may be. What it finds in the snippets is what they
+# do on purpose.
+under_valgrind() {
+	local name
+	for name in anonymous sysv-readonly; do
+		same valgrind --quiet --log-file="$work/valgrind" "$programs/$name" || { echo "in $name"; return 1; }
+		! grep -B 5 -A 5 libmshare_preload "$work/valgrind" || return 1
+	done
+}
+for backend in "${backends[@]}"; do
+	export MSHARE_BACKEND=$backend
+	ok "$backend, under valgrind: same output" under_valgrind
+done
+done_testing

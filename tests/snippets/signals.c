@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * signals.c - a handler makes every kind of call at any moment, also in the middle of the same calls of the program.
+ * Expects: redirected>1 demoted>1
+ */
+#include <sys/time.h>
+
+#include "snippet.h"
+
+static volatile sig_atomic_t handled;
+static volatile sig_atomic_t bad;
+
+/* A view of the handler's own, cut or not, in between what is ordinary. */
+static void one_round(int round)
+{
+	char *page = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory = mmap(NULL, SIZE, RW, SHARED, -1, 0);
+
+	if (page == MAP_FAILED || memory == MAP_FAILED) {
+		bad++;
+		return;
+	}
+	*page = 1;
+	memory[0] = memory[SIZE - 1] = (char)round;
+	bad += mprotect(memory, SIZE, PROT_READ) != 0;
+	bad += madvise(memory, SIZE, MADV_WILLNEED) != 0;
+	if (round % 4 == 0)
+		bad += munmap(memory + PAGE, PAGE) != 0;
+	bad += memory[0] != (char)round || memory[SIZE - 1] != (char)round;
+	bad += munmap(memory, SIZE) != 0 || munmap(page, PAGE) != 0;
+}
+
+static void on_timer(int signal)
+{
+	int saved = errno;
+
+	(void)signal;
+	one_round(handled++);
+	errno = saved;
+}
+
+static void with_segment(int id)
+{
+	char *memory = shmat(id, NULL, 0);
+
+	bad += memory == (char *)-1 || *memory != 1 || shmdt(memory) != 0;
+}
+
+int main(void)
+{
+	struct sigaction action = { .sa_handler = on_timer, .sa_flags = SA_RESTART };
+	struct itimerval every = { { 0, 500 }, { 0, 500 } }, never = { { 0, 0 }, { 0, 0 } };
+	int id = new_segment(SIZE), status;
+	char *memory = shmat(id, NULL, 0);
+
+	*memory = 1;
+	shmctl(id, IPC_RMID, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+	for (int i = 0; handled < 100; i++) {
+		one_round(i);
+		with_segment(id);
+		if (i % 8 == 0) {
+			if (fork() == 0) {
+				one_round(i);
+				_exit(bad != 0);
+			}
+			bad += wait(&status) <= 0 || status != 0;
+		}
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	printf("bad: %d, nattch %ld\n", bad, nattch(id));
+	SHOW(shmdt(memory));
+	return 0;
+}
