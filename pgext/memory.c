@@ -196,6 +196,13 @@ describe_redirected(MainMemory *memory)
 		strlcpy(memory->hint, "Boot a kernel with msharefs to share page tables.", REASON_LEN);
 		return;
 	}
+	if (strcmp(memory->backend, "hugetlb") == 0 && memory->size < ((uint64) 1 << 30))
+	{
+		strlcpy(memory->reason, "the kernel shares page tables of huge pages by whole GBs, and this is less",
+				REASON_LEN);
+		strlcpy(memory->hint, "Huge pages make page tables small in any case.", REASON_LEN);
+		return;
+	}
 	memory->shared = true;
 	if (strcmp(memory->backend, "hugetlb") == 0)
 		strlcpy(memory->reason, "the kernel shares page tables of huge pages, and does not tell which",
@@ -327,7 +334,8 @@ read_region(struct mshare_region *region)
 
 	if (library_region(hdr, region))
 		return true;
-	if (errno == ENOENT || errno == ENOSYS)
+	/* the library does not know the memory, is too old, or shares it without a region */
+	if (errno == ENOENT || errno == ENOSYS || errno == EOPNOTSUPP)
 		return false;
 
 	ereport(ERROR,

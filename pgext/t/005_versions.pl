@@ -55,6 +55,9 @@ int mshare_query(const void *addr, struct info *to)
 	return 0;
 }
 #endif
+#ifdef STATS
+int mshare_region_stats(const void *addr, void *to) { errno = STATS; return -1; }
+#endif
 END
 
 # Start under a stand-in made with these definitions; the rows and the log
@@ -72,6 +75,7 @@ sub under
 		is(($node->psql('postgres', "TABLE $view"))[0], 0, "@definitions: $view works");
 	}
 	cmp_ok($node->safe_psql('postgres', 'SELECT pg_mshare_prefault()'), '>', 80 << 20, "@definitions: prefault works");
+	is($node->safe_psql('postgres', 'SELECT num_nulls(windows, links) FROM pg_mshare_region()'), 2, "@definitions: no region");
 	return $main;
 }
 
@@ -84,6 +88,10 @@ is(under('-DBACKEND="msharefs"', '-DREASON=0', '-DKNOWN=80'),
 	'msharefs|4096||mshare_region_stats() failed: Function not implemented', 'one without statistics');
 is(under('-DBACKEND="newfs"', '-DREASON=0', '-DKNOWN=144'),
 	'newfs|4096||mshare_region_stats() failed: Function not implemented', 'one with a backend we do not know');
+is(under('-DBACKEND="hugetlb"', '-DREASON=0', '-DKNOWN=144', '-DSTATS=EOPNOTSUPP'),
+	'hugetlb|4096||the kernel shares page tables of huge pages by whole GBs, and this is less', 'huge pages, less than 1 GB');
+is(under('-DBACKEND="thp"', '-DREASON=0', '-DKNOWN=144', '-DSTATS=EOPNOTSUPP'),
+	'thp|4096||transparent huge pages make page tables small, and share none', 'transparent huge pages');
 $node->stop;
 
 done_testing();
