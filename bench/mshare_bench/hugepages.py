@@ -7,11 +7,10 @@ import pathlib
 from . import procfs
 from .errors import BenchError
 from .signals import deferred
-from .units import GB, MB
+from .units import MB
 
 _NR = pathlib.Path("/proc/sys/vm/nr_hugepages")
 _SHMEM = pathlib.Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
-SIZE = 2 * MB
 
 
 class Refused(BenchError):
@@ -25,13 +24,12 @@ def _set(path, value):
         raise Refused(f"cannot write {value} to {path}: {error.strerror}") from None
 
 
-def pages_for(server, settings, whole_gbs):
+def pages_for(server, settings):
     """How many huge pages the server's shared memory takes, as the server itself says."""
     number = int(server.ask_setting("shared_memory_size_in_huge_pages", settings))
     if number < 0:
         raise Refused("PostgreSQL finds no huge pages on this kernel")
-    per_gb = GB // SIZE
-    return -(-number // per_gb) * per_gb if whole_gbs else number
+    return number
 
 
 @contextlib.contextmanager
@@ -76,8 +74,7 @@ def provided(config, server, settings):
     """What the configuration needs of the machine."""
     with contextlib.ExitStack() as stack:
         if config.reserve:
-            number = pages_for(server, settings, config.backend == "hugetlb")
-            stack.enter_context(reserved(number))
+            stack.enter_context(reserved(pages_for(server, settings)))
         if config.shmem_enabled:
             stack.enter_context(shmem_enabled(config.shmem_enabled))
         yield

@@ -159,6 +159,7 @@ class Bench:
             raw.write("postmaster-maps.txt",
                       (procfs.PROC / str(self.server.pid) / "maps").read_text())
             self._check_redirect(config, sample.read_region(monitor))
+            self._check_backend(config, monitor)
             yield monitor
         with self.progress.step("stopping the server"):
             pids = procfs.children(self.server.pid)
@@ -181,6 +182,15 @@ class Bench:
         if not config.once and windows:
             raise BenchError(f"the server of {config.name} has an msharefs window; is the library "
                              "in /etc/ld.so.preload?", self.server.log)
+
+    def _check_backend(self, config, monitor):
+        """A backend that was asked for must be the one that is used: the library falls back without a word to us."""
+        if not config.backend:
+            return
+        used = monitor.value("SELECT backend FROM pg_mshare_regions WHERE object = 'main memory'")
+        if used != config.backend:
+            raise BenchError(f'{config.name}: shared memory comes from "{used}", not from "{config.backend}"; '
+                             "the server log says why", self.server.log)
 
     def _warm(self, config, monitor):
         """Data into shared buffers, all pages made; returns the memory's bytes."""
