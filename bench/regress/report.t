@@ -76,6 +76,23 @@ class Golden(unittest.TestCase):
                                               report.chart_list(self.results)))
 
 
+class Extension(unittest.TestCase):
+    """What pg_mshare_savings said, where a run has it."""
+
+    def test_table(self):
+        """a row for each touch-all that has it, and none for those of schema 2"""
+        results = report.Results(STORED)
+        self.assertEqual(report.extension_table(results)[2], [])
+        results.of("mshare", "touch-all", {"name": "mmap-40-128MB"})[0]["extension"] = {
+            "processes": 46, "page_tables_private_bytes": 5 * 2 ** 20, "page_tables_shared_bytes": 299008,
+            "page_tables_bytes": 5 * 2 ** 20 + 299008, "unshared_worst_bytes": 18 * 2 ** 20,
+            "unshared_measured_bytes": None, "saved_bytes": 13 * 2 ** 20, "ratio": 3.418}
+        _, head, rows = report.extension_table(results)
+        self.assertEqual(rows, [["mmap-40-128MB", "mshare", "46", "5.00 MB", "292 kB", "18.0 MB", "13.0 MB", "3.4"]])
+        self.assertEqual(len(head), len(rows[0]))
+        self.assertIn("| mmap-40-128MB | mshare | 46 |", report_text.markdown(results))
+
+
 class Stored(unittest.TestCase):
     """The results that are kept with the sources."""
 
