@@ -34,6 +34,8 @@ sub worker
 	return value(q{SELECT pid FROM pg_mshare_backends WHERE backend_type = 'pg_mshare worker'});
 }
 
+sleeps_until('SELECT count(*) >= 1 FROM pg_mshare_history', 'a sample is taken');
+is(value('SELECT bool_and(sampled_at > pg_postmaster_start_time()) FROM pg_mshare_history'), 't', 'none before the start');
 sleeps_until('SELECT count(*) = 4 FROM pg_mshare_history', 'samples are taken');
 select undef, undef, undef, 2.5;
 is(value('SELECT count(*) FROM pg_mshare_history'), 4, 'no more are kept than history_size');
