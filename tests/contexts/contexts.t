@@ -8,7 +8,10 @@ set -u
 context=$here_programs/.libs/libcontext.so
 libraries=/usr/lib/x86_64-linux-gnu
 
-read -ra snippets <<<"${CONTEXTS_SNIPPETS:-anonymous sysv partial-munmap mprotect fixed exec}"
+snippets=(anonymous sysv partial-munmap)
+# Emulated processors are slow, and stock backends the matter of a stock kernel.
+if $on_msharefs; then backends=(msharefs); else snippets+=(mprotect fixed exec); fi
+[[ -z ${CONTEXTS_SNIPPETS-} ]] || read -ra snippets <<<"$CONTEXTS_SNIPPETS"
 
 # fits SNIPPET: with hugetlb, a segment of huge pages can be told from others (shm_lpid, what munmap() takes)
 fits() {
@@ -23,9 +26,6 @@ all_the_same() {
 		same "$@" "$programs/$snippet" || { echo "in $snippet"; return 1; }
 	done
 }
-
-# Stock backends are the matter of a stock kernel.
-! $on_msharefs || backends=(msharefs)
 
 # Demotions are logged once a process and its children; so are reasons to fall back.
 log_lines=2
