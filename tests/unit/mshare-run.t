@@ -67,7 +67,26 @@ status() {
 	if grep -q '^would use: nothing' "$work/out"; then [[ $status == 1 ]]; else [[ $status == 0 ]]; fi
 }
 ok "--status exits by what it says" status
-is "--status names library, kernel, mount and use" "$(cut -d: -f1 "$work/out" | xargs)" "library kernel mount would use"
+is "--status names library, kernel, mount, backends and use" "$(cut -d: -f1 "$work/out" | xargs)" \
+	"library kernel mount hugetlb thp would use"
+chosen() {
+	MSHARE_BACKEND=none "$run" --status | grep -q '^would use: nothing, MSHARE_BACKEND=none' || return
+	! grep -q '\[advise\]' /sys/kernel/mm/transparent_hugepage/shmem_enabled ||
+		"$run" --backend thp,none --status | grep -q '^would use: thp,'
+}
+ok "--status goes by MSHARE_BACKEND" chosen
+process() {
+	LD_PRELOAD=$library MSHARE_BACKEND=none /usr/bin/python3 -c '
+import mmap, subprocess, sys, os
+m = mmap.mmap(-1, 100 << 20)
+for i in range(0, 100 << 20, 4096): m[i] = 1
+sys.exit(subprocess.call([sys.argv[1], "--pid", str(os.getpid())], env={}))' "$run" >"$work/out" || return
+	grep -q '^library:  loaded' "$work/out" && grep -q '^memory:   0x[0-9a-f]*, 102400 kB there, ordinary' "$work/out" &&
+		grep -qE '^page tables: [0-9]+ kB; about [0-9]+ kB if' "$work/out" || { cat "$work/out"; return 1; }
+}
+ok "--pid tells memory and page tables" process
+ok "--pid of no process" refuses "no such process" --pid 99999999
+ok "--pid of no number" refuses "the number of a process" --pid postgres
 
 # The library itself: a line names the value, and the program runs as if it were not there.
 says() {
