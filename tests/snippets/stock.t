@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: PostgreSQL
+# stock.t - the backends for stock kernels: what they save, what they refuse and why, and that memory that is there
+# stays there. Environment: top_builddir; STOCK_MB (default: 1024), of which 64 processes write each page.
+set -u
+exec 3>&1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+. "$here/../lib/tap.sh"
+. "$here/../lib/machine.sh"
+program=${top_builddir:?names the build tree}/tests/snippets/stock
+library=$top_builddir/preload/.libs/libmshare_preload.so
+megabytes=${STOCK_MB:-1024}
+processes=64
+work=$(mktemp -d) || exit 1
+machine_keep
+trap 'rm -rf "$work"; machine_restore' EXIT
+unset "${!MSHARE@}" LD_PRELOAD
+
+# stock KIND MEGABYTES PROCESSES VARIABLE=VALUE...: one line in $result; lines of the library's in $work/err
+stock() {
+	result=$(timeout 300 env LD_PRELOAD="$library" "${@:4}" "$program" "$1" "$2" "$3" 2>"$work/err")
+}
+
+# value NAME: of $result
+value() {
+	sed -En "s/(^|.* )$1=(-?[^ ]*).*/\2/p" <<<"$result"
+}
+
+# has NAME=VALUE...: are all of them in $result?
+has() {
+	local word
+	for word; do
+		[[ " $result " == *" $word "* ]] || { echo "$word expected in: $result"; cat "$work/err"; return 1; }
+	done
+}
+
+# at_most NAME LIMIT
+at_most() {
+	(($(value "$1") <= $2)) || { echo "$1 is above $2: $result"; return 1; }
+}
+
+# Each GB is one page table, and its first use in a process one fault, where the kernel shares it; with pages of 2 MB that
+# are not shared it would be 512. PageTables is the whole machine's, where others may work: so there are three tries, and
+# a tenth of what pages of 4 kB would cost is what it may be wrong by.
+shared_tables() {
+	local try
+	for try in 1 2 3; do
+		stock "$1" "$megabytes" "$processes" MSHARE_BACKEND=hugetlb
+		echo "# $1, $megabytes MB, $processes processes: $result" >&3
+		has backend=hugetlb remainder=0 bad=0 wrong=0 "${@:2}" &&
+			at_most faults $((megabytes / 512 + 8)) || return
+		! at_most all $(($(value one) + processes * megabytes / 5)) >/dev/null || return 0
+	done
+	echo "page tables grow with processes, in $try tries"
+	return 1
+}
+
+if machine_huge_pages $((megabytes / 2 + 2)); then
+	ok "hugetlb: what 64 processes pay is about what one pays" shared_tables anonymous
+	ok "hugetlb: the same for a segment of huge pages" shared_tables huge-segment nattch=1 detached=1
+	ok "hugetlb: and for a segment that becomes one" shared_tables segment nattch=1 detached=1
+else
+	skip "hugetlb: page tables of 64 processes" "this machine has no $megabytes MB of huge pages to spare"
+fi
+
+# Nobody can take away what is there: all other huge pages go back while the children write.
+stays() {
+	machine_huge_pages 66 || return
+	LD_PRELOAD=$library MSHARE_BACKEND=hugetlb "$program" anonymous 128 200 >"$work/out" &
+	local pid=$!
+	sleep 0.2
+	echo 0 >"$machine_nr_hugepages"
+	wait "$pid" || return
+	result=$(<"$work/out")
+	has backend=hugetlb bad=0 wrong=0
+}
+ok "hugetlb: memory stays, whatever becomes of the other huge pages" stays
+
+# One page less than it takes; SIGBUS would end a child
+too_few() {
+	machine_huge_pages 63 || return
+	stock "$1" 128 4 MSHARE_BACKEND=hugetlb MSHARE_MIN_SIZE=1MB
+	has bad=0 wrong=0 && at_most faults 40000 && grep -q "not enough free huge pages" "$work/err" || return
+	[[ $1 == segment ]] || has backend=none reason=10
+	(($(<"${machine_nr_hugepages%/*}/free_hugepages") >= 63))
+}
+ok "hugetlb: with one page too few, ordinary memory, and a line that says so" too_few anonymous
+ok "hugetlb: the same for a segment" too_few segment
+strict() {
+	stock anonymous 128 4 MSHARE_BACKEND=hugetlb MSHARE_STRICT=1
+	has failed=ENOMEM && grep -q "error: .*not enough free huge pages" "$work/err"
+}
+ok "hugetlb, MSHARE_STRICT: then mmap fails" strict
+automatic() {
+	machine_shmem_huge never
+	stock anonymous 128 4 MSHARE_BACKEND=hugetlb,thp && has backend=none bad=0 || return
+	machine_shmem_huge advise
+	stock anonymous 128 4 MSHARE_BACKEND=hugetlb,thp && has backend=thp bad=0
+}
+ok "a list: the next one, if there is one that can" automatic
+never() {
+	machine_huge_pages 66
+	stock anonymous 128 4 MSHARE_BACKEND=hugetlb MSHARE_HUGE=never
+	has backend=none reason=11 bad=0 && grep -q MSHARE_HUGE=never "$work/err"
+}
+ok "MSHARE_HUGE=never: refused, for that reason" never
+machine_huge_pages 0
+
+thp() {
+	machine_shmem_huge advise || return
+	stock "$1" 128 8 MSHARE_BACKEND=thp
+	has backend=thp bad=0 wrong=0 && at_most faults $((64 + 16)) && [[ $(value pmd_mapped) == $((128 * 1024)) ]]
+}
+ok "thp: anonymous memory in huge pages, a fault for each" thp anonymous
+ok "thp: the same for a segment" thp segment
+thp_refused() {
+	machine_shmem_huge never || return
+	stock anonymous 128 4 MSHARE_BACKEND=thp
+	has backend=none reason=12 bad=0 && grep -q shmem_enabled "$work/err"
+}
+ok "thp: refused where shmem_enabled does not allow it" thp_refused
+none() {
+	stock anonymous 128 4 MSHARE_BACKEND=none
+	has bad=0 backend=none reason=15 && [[ ! -s $work/err ]]
+}
+ok "none: ordinary, without a word" none
+done_testing
