@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * advise.c - madvise, posix_madvise, msync, mincore.
+ * advise.c - madvise, posix_madvise, process_madvise, msync, mincore.
  *
  * What is about the object goes to the shadow, whose object it is; what is about the pages in memory goes to the
  * view, where they are mapped; what is about this process' mapping alone makes the mapping ordinary.
  */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "attach.h"
 #include "export.h"
@@ -149,6 +155,60 @@ EXPORT int madvise(void *addr, size_t length, int advice)
 EXPORT int posix_madvise(void *addr, size_t length, int advice)
 {
 	return advice == POSIX_MADV_DONTNEED ? 0 : (int)-advise(addr, length, advice);
+}
+
+/* Is it a descriptor of this process?  Only /proc tells. */
+static bool is_self(int pidfd)
+{
+	char path[64], text[512];
+	const char *pid;
+	long fd, length;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = real_open(path, O_RDONLY | O_CLOEXEC, 0);
+	if (failed(fd))
+		return false;
+	length = REAL3(SYS_read, fd, text, sizeof(text) - 1);
+	real_close((int)fd);
+	if (failed(length))
+		return false;
+	text[length] = '\0';
+	pid = strstr(text, "\nPid:");
+	return pid != NULL && strtol(pid + strlen("\nPid:"), NULL, 10) == REAL1(SYS_getpid, 0);
+}
+
+static bool any_concerned(const struct iovec *ranges, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (view_concerned((uintptr_t)ranges[i].iov_base, ranges[i].iov_len))
+			return true;
+	return false;
+}
+
+/* Range by range, as the kernel does it: the bytes before the first that fails count. */
+static long advise_ranges(const struct iovec *ranges, size_t count, int advice)
+{
+	long done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		long ret = advise(ranges[i].iov_base, ranges[i].iov_len, advice);
+
+		if (failed(ret))
+			return done != 0 ? done : ret;
+		done += (long)ranges[i].iov_len;
+	}
+	return done;
+}
+
+/* Others' memory is the kernel's business.  With no range at all it only looks at the other arguments. */
+EXPORT ssize_t process_madvise(int pidfd, const struct iovec *ranges, size_t count, int advice, unsigned int flags)
+{
+	long ret;
+
+	if (ranges == NULL || count > IOV_MAX || !any_concerned(ranges, count) || !is_self(pidfd))
+		return edge(real_syscall(SYS_process_madvise, pidfd, (long)ranges, (long)count, advice, flags, 0));
+	ret = real_syscall(SYS_process_madvise, pidfd, 0, 0, advice, flags, 0);
+	return edge(failed(ret) ? ret : advise_ranges(ranges, count, advice));
 }
 
 /* Where to ask about the object's pages: *addr becomes the shadow's address if a view holds the range. */

@@ -6,13 +6,15 @@
  * is that no other thread of the parent is half-way through a change: the forking thread holds the lock.
  *
  * fork() and what calls it run the handlers below; _Fork() runs none and is interposed.  vfork() and
- * posix_spawn() children share the parent's memory until they exec.  A thread of a parent that makes a
- * child by bare clone() with another thread inside the library is not covered.
+ * posix_spawn() children share the parent's memory until they exec.  clone(), and syscall() with its number, only say that
+ * there is a child: one that a thread makes so while another is inside the library is not covered.
  */
 #include "fork.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 #include "real.h"
 
 typedef pid_t (*fork_function)(void);
+typedef int (*clone_function)(int (*)(void *), void *, int, ...);
 
 static fork_function next_fork;
 
@@ -46,4 +49,23 @@ EXPORT pid_t _Fork(void)
 	pid = next_fork();
 	attach_fork_done();
 	return pid;
+}
+
+/* A child on a stack of its own.  The arguments after arg are there or not, as the flags say; registers have them anyway. */
+EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, ...)
+{
+	clone_function next = (clone_function)dlsym(RTLD_NEXT, "clone");
+	void *parent_tid, *tls, *child_tid;
+	va_list args;
+
+	va_start(args, arg);
+	parent_tid = va_arg(args, void *);
+	tls = va_arg(args, void *);
+	child_tid = va_arg(args, void *);
+	va_end(args);
+	if (!(flags & CLONE_VM)) {
+		attach_fork_prepare();
+		attach_fork_done();
+	}
+	return next(function, stack, flags, arg, parent_tid, tls, child_tid);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * protect.c - mprotect, pkey_mprotect, remap_file_pages, and the mlock family.
+ * protect.c - mprotect, pkey_mprotect, mseal, remap_file_pages, and the mlock family.
  *
  * A window takes one protection as a whole; anything else, and every lock, needs page tables of this process
  * and so an ordinary mapping.
@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "attach.h"
+#include "calls.h"
 #include "export.h"
 #include "msharefs.h"
 #include "real.h"
@@ -77,6 +78,14 @@ EXPORT int pkey_mprotect(void *addr, size_t length, int prot, int pkey)
 	error = make_ordinary((uintptr_t)addr, length);
 	return (int)edge(failed(error) ? error : view_answer((uintptr_t)addr, length,
 							     REAL4(SYS_pkey_mprotect, addr, length, prot, pkey)));
+}
+
+/* What is sealed is so for ever: a view could not be made ordinary any more. */
+long call_mseal(uintptr_t addr, size_t length, long flags)
+{
+	long error = make_ordinary(addr, length);
+
+	return failed(error) ? error : REAL3(SYS_mseal, addr, length, flags);
 }
 
 EXPORT int remap_file_pages(void *addr, size_t size, int prot, size_t pgoff, int flags)

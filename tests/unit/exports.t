@@ -7,9 +7,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 preload=$here/../../preload
 library=${top_builddir:?names the build tree}/preload/.libs/libmshare_preload.so
 
-wanted='_Fork madvise mincore mlock mlock2 mlockall mmap mmap64 mprotect mremap mshare_attachment mshare_prefault mshare_query
+wanted='_Fork clone madvise mincore mlock mlock2 mlockall mmap mmap64 mprotect mremap mshare_attachment mshare_prefault mshare_query
 mshare_reason_text mshare_region_stats mshare_stats mshare_version msync munlock munlockall munmap
-pkey_mprotect posix_madvise remap_file_pages shmat shmdt shmget'
+pkey_mprotect posix_madvise process_madvise remap_file_pages shmat shmdt shmget syscall'
 
 exports() {
 	nm -D --defined-only "$library" | awk '{ print $3 }' | LC_ALL=C sort
