@@ -13,9 +13,10 @@ snippets=(anonymous sysv partial-munmap)
 if $on_msharefs; then backends=(msharefs); else snippets+=(mprotect fixed exec); fi
 [[ -z ${CONTEXTS_SNIPPETS-} ]] || read -ra snippets <<<"$CONTEXTS_SNIPPETS"
 
-# fits SNIPPET: with hugetlb, a segment of huge pages can be told from others (shm_lpid, what munmap() takes)
+# fits SNIPPET: with hugetlb, a segment of huge pages can be told from others (shm_lpid, what munmap() takes). Before us,
+# libtcmalloc's munmap() goes to the kernel, which ends no view; its mmap() does too, so it is shmat() that makes one.
 fits() {
-	[[ $MSHARE_BACKEND != hugetlb || $1 != sysv ]]
+	[[ $1 != sysv || ($MSHARE_BACKEND != hugetlb && $before != *tcmalloc*) ]]
 }
 
 # all_the_same [VARIABLE=VALUE...]: every snippet, with that in the environment
