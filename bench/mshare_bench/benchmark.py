@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 
-from . import configs, found, guest, machine, measure, plan, procfs, progress, redirect, summary
+from . import configs, found, guest, machine, measure, plan, procfs, progress, redirect, report_cli, summary
 from .errors import BenchError, UsageError
 from .progress import Progress
 from .signals import Interrupted, deferred
@@ -72,7 +72,8 @@ class Benchmark:
             return self._check_resumed()
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / summary.NAME).unlink(missing_ok=True)
+            for name in (summary.NAME, *report_cli.NAMES):
+                (self.out / name).unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(f"--out: {self.out}: {error.strerror}") from None
         shutil.rmtree(self.out / "sets", ignore_errors=True)

@@ -20,6 +20,10 @@ def _parser():
     return parser
 
 
+# What is made in the folder of a benchmark.
+NAMES = ("report.html", "report.md")
+
+
 def _write(path, text):
     temporary = path.with_name(path.name + ".new")
     try:

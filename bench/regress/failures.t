@@ -102,7 +102,8 @@ class Failures(unittest.TestCase):
         self.assert_no_traces()
 
     def test_interrupted(self):
-        """SIGTERM ends everything in good order"""
+        """SIGTERM ends everything in good order, and leaves no report of an earlier benchmark"""
+        (self.out / "report.html").write_text("old")
         process = self.start()
         self.wait_for(process, "touching all of shared memory in each backend ...")
         process.send_signal(signal.SIGTERM)
@@ -111,6 +112,7 @@ class Failures(unittest.TestCase):
         summary = self.summary()
         self.assertTrue(summary["incomplete"])
         self.assertIn("interrupted by SIGTERM", summary["errors"][0]["error"])
+        self.assertFalse((self.out / "report.html").exists())
         self.assert_no_traces()
 
     def test_interrupted_twice(self):
