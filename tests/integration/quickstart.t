@@ -67,7 +67,7 @@ ended_in_a_step() {
 	kill -s "$1" "$pid"
 	wait "$pid" || status=$?
 	[[ $status == "$2" ]] || { echo "exit status $status, wanted $2"; return 1; }
-	! pgrep -F "$tmp/step" && ! pgrep -f "^sleep 1234567"
+	timeout 60 bash -c "while pgrep -F '$tmp/step' || pgrep -f '^sleep 1234567'; do sleep 0.1; done"
 }
 # shellcheck disable=SC2016 # for that script
 program autoreconf 'sleep 1234567 & echo $$ >'"$tmp/step"'; wait'

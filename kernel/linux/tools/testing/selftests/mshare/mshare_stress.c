@@ -214,9 +214,11 @@ static int run(void)
 	struct counters before, after;
 	int tries, status;
 
+	/* What was printed may be in a file of a tmpfs. */
+	fflush(NULL);
+	meminfo_settled("Shmem");
 	meminfo_settled("PageTables");
 	counters_read(&before);
-	fflush(NULL);
 	host_pid = child_fork();
 	if (!host_pid)
 		exit(host());
