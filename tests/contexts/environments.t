@@ -67,6 +67,15 @@ wrapper=()
 in_both "no descriptor can be opened" no CONTEXT=no-descriptors
 in_both "no descriptor stays open" yes CONTEXT=descriptors
 
+# as_nobody NAME WHAT: as in_both, for another user, who may not be able to look into the build tree
+as_nobody() {
+	local programs=$work/public library=$work/public/${library##*/} after=:$work/public/${after##*/}
+	local -a wrapper=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	in_both "$@" MSHARE_MOUNT="$work/mnt"
+}
+mkdir "$work/public"
+cp "${snippets[@]/#/$programs/}" "$library" "${after#:}" "$work/public"
+
 # Other mounts
 touch "$work/file"
 in_both "the mount is a file" no MSHARE_MOUNT="$work/file"
@@ -83,14 +92,10 @@ if $on_msharefs; then
 	in_both "msharefs read-only" yes MSHARE_MOUNT="$work/ro"
 	umount "$work/mnt" "$work/ro"
 	mount -t msharefs -o mode=700 msharefs "$work/mnt"
-	wrapper=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
-	in_both "msharefs of another owner" no MSHARE_MOUNT="$work/mnt"
-	wrapper=()
+	as_nobody "msharefs of another owner" no
 	umount "$work/mnt"
 	mount -t msharefs -o mode=700,uid=nobody msharefs "$work/mnt"
-	wrapper=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
-	in_both "msharefs of one's own" yes MSHARE_MOUNT="$work/mnt"
-	wrapper=()
+	as_nobody "msharefs of one's own" yes
 fi
 
 # A chroot with nothing in it but the program, and what it loads, where it looks for it
