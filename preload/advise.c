@@ -5,7 +5,6 @@
  * What is about the object goes to the shadow, whose object it is; what is about the pages in memory goes to the
  * view, where they are mapped; what is about this process' mapping alone makes the mapping ordinary.
  */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +18,6 @@
 #include "request.h"
 #include "view.h"
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#define MADV_POPULATE_WRITE	23
-#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED	24
 #endif
@@ -162,17 +157,10 @@ static bool is_self(int pidfd)
 {
 	char path[64], text[512];
 	const char *pid;
-	long fd, length;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	fd = real_open(path, O_RDONLY | O_CLOEXEC, 0);
-	if (failed(fd))
+	if (!real_read_text(path, text, sizeof(text)))
 		return false;
-	length = REAL3(SYS_read, fd, text, sizeof(text) - 1);
-	real_close((int)fd);
-	if (failed(length))
-		return false;
-	text[length] = '\0';
 	pid = strstr(text, "\nPid:");
 	return pid != NULL && strtol(pid + strlen("\nPid:"), NULL, 10) == REAL1(SYS_getpid, 0);
 }

@@ -14,8 +14,3 @@ void *heap_allocate(size_t bytes)
 
 	return failed(memory) ? NULL : (void *)memory;
 }
-
-void heap_free(void *memory)
-{
-	(void)memory;
-}

@@ -10,9 +10,7 @@
 
 #include <stddef.h>
 
-/* Aligned to 16 bytes, not cleared; NULL: no memory.  errno is not changed. */
+/* Whole pages, for good; NULL: no memory.  errno is not changed. */
 void *heap_allocate(size_t bytes);
-
-void heap_free(void *memory);
 
 #endif

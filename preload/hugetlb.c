@@ -5,7 +5,6 @@
  * Linux shares the page table of a whole, aligned GB of hugetlb memory between the processes that map it (want_pmd_share()
  * in mm/hugetlb.c).  By itself it places such memory at a multiple of 2 MB only.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -18,16 +17,7 @@
 #include "place.h"
 #include "stock.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
 #define IN_2MB		(21 << MAP_HUGE_SHIFT)
-
-static uintptr_t refuse(struct refusal *refusal, enum mshare_reason reason, long error)
-{
-	*refusal = (struct refusal){ reason, (int)-error };
-	return 0;
-}
 
 /* Below 1 GB no page table is shared, but huge pages need few anyway. */
 static size_t alignment_for(size_t length)
@@ -41,16 +31,9 @@ static size_t default_page_size(void)
 	static const char name[] = "\nHugepagesize:";
 	char text[4096];
 	const char *found;
-	long fd = real_open("/proc/meminfo", O_RDONLY | O_CLOEXEC, 0);
-	long length;
 
-	if (failed(fd))
+	if (!real_read_text("/proc/meminfo", text, sizeof(text)))
 		return 0;
-	length = REAL3(SYS_read, fd, text, sizeof(text) - 1);
-	real_close((int)fd);
-	if (failed(length))
-		return 0;
-	text[length] = '\0';
 	found = strstr(text, name);
 	return found != NULL ? strtoul(found + strlen(name), NULL, 10) << 10 : 0;
 }
@@ -80,7 +63,7 @@ static uintptr_t enter(struct attachment *at, struct refusal *refusal)
 		/* Unlisted, only what the program asked for can be left to itself. */
 		if (!at->plain) {
 			real_munmap(at->window, at->region);
-			return refuse(refusal, MSHARE_REASON_TABLE_FULL, -ENOMEM);
+			return stock_refuse(refusal, MSHARE_REASON_TABLE_FULL, -ENOMEM);
 		}
 		return at->view;
 	}
@@ -140,17 +123,17 @@ uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal
 	long addr;
 
 	if (request_is_file(request) ? page_size != HUGE_2MB : asked && page_size != HUGE_2MB)
-		return refuse(refusal, MSHARE_REASON_OBJECT, 0);
+		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
 	if (!asked && options_get()->huge == HUGE_NEVER)
-		return refuse(refusal, MSHARE_REASON_HUGE_NEVER, 0);
+		return stock_refuse(refusal, MSHARE_REASON_HUGE_NEVER, 0);
 	if (request->addr != 0 || request->flags & FIXED_FLAGS)
-		return refuse(refusal, MSHARE_REASON_NO_PLACE, 0);
+		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, 0);
 	addr = asked ? map_asked(request) : map_converted(request);
 	if (failed(addr))
-		return refuse(refusal, MSHARE_REASON_HUGE_PAGES, addr);
+		return stock_refuse(refusal, MSHARE_REASON_HUGE_PAGES, addr);
 	at.window = (uintptr_t)addr;
 	at.length = round_up(request->length, asked ? HUGE_2MB : PAGE_BYTES);
-	at.kind = request_is_file(request) ? ATTACH_FILE : ATTACH_MMAP;
+	at.kind = request_kind(request);
 	at.offset = request_offset(request);
 	return enter(&at, refusal);
 }
@@ -223,10 +206,10 @@ uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal
 	long addr;
 
 	if (!view_is_hugetlb(at.shadow))
-		return refuse(refusal, MSHARE_REASON_OBJECT, 0);
+		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
 	addr = at.length >= HUGE_1GB ? move_segment(&at) : (long)at.shadow;
 	if (failed(addr))
-		return refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
+		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	at.window = (uintptr_t)addr;
 	at.plain = !is_converted(at.shmid);
 	at.inherited = true;

@@ -13,10 +13,6 @@
 #include "real.h"
 #include "view.h"
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#endif
-
 /* Page tables of this process for what is in memory: where it was ordinary all the time it would have them. */
 static void fault_resident(uintptr_t addr, size_t length)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * real.c - the one call that cannot be a bare system call: see real.h.
+ * real.c - what is more than one bare system call: see real.h.
  */
 #include "real.h"
 
@@ -28,4 +28,19 @@ long real_msync(uintptr_t addr, size_t length, int flags)
 		ret = -errno;
 	errno = saved;
 	return ret;
+}
+
+bool real_read_text(const char *path, char *text, size_t size)
+{
+	long fd = real_open(path, O_RDONLY | O_CLOEXEC, 0);
+	long length;
+
+	if (failed(fd))
+		return false;
+	length = REAL3(SYS_read, fd, text, size - 1);
+	real_close((int)fd);
+	if (failed(length))
+		return false;
+	text[length] = '\0';
+	return true;
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #ifndef __x86_64__
@@ -24,6 +25,10 @@
 
 #ifndef PROT_SEM
 #define PROT_SEM	8
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
 #endif
 
 static inline long real_syscall(long nr, long a, long b, long c, long d, long e, long f)
@@ -132,6 +137,9 @@ static inline void real_sigprocmask(int how, const uint64_t *mask, uint64_t *old
  * libc (or the next interposer).  Returns -errno like the others.
  */
 long real_msync(uintptr_t addr, size_t length, int flags);
+
+/* The first size - 1 bytes of a file, as a string: all of what /proc and /sys have in small files.  False: it cannot be read. */
+bool real_read_text(const char *path, char *text, size_t size);
 
 static inline uintptr_t round_up(uintptr_t value, uintptr_t unit)
 {

@@ -53,6 +53,11 @@ static inline bool request_is_file(const struct map_request *request)
 	return !(request->flags & MAP_ANONYMOUS);
 }
 
+static inline enum attach_kind request_kind(const struct map_request *request)
+{
+	return request_is_file(request) ? ATTACH_FILE : ATTACH_MMAP;
+}
+
 /* Where in the file it starts; what is anonymous starts at its own start. */
 static inline uint64_t request_offset(const struct map_request *request)
 {

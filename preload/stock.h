@@ -12,6 +12,13 @@
 #include "request.h"
 #include "view.h"
 
+/* What they refuse with. */
+static inline uintptr_t stock_refuse(struct refusal *refusal, enum mshare_reason reason, long error)
+{
+	*refusal = (struct refusal){ reason, (int)-error };
+	return 0;
+}
+
 /*
  * hugetlb: memory for which the program asked for huge pages is only placed, at a multiple of 1 GB, from where on the
  * kernel shares the page tables of whole GBs between processes.  Anonymous memory for which it did not is made of huge pages,

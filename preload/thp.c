@@ -5,7 +5,6 @@
  * The mapping stays just what the program asked for, of the same object; it has an entry in the table only so that
  * mshare.h can tell.
  */
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -16,34 +15,15 @@
 #include "place.h"
 #include "stock.h"
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#define MADV_POPULATE_WRITE	23
-#endif
-
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-
-static uintptr_t refuse(struct refusal *refusal, enum mshare_reason reason, long error)
-{
-	*refusal = (struct refusal){ reason, (int)-error };
-	return 0;
-}
 
 /* The word in brackets is in force: "always within_size [advise] never deny force". */
 static bool shmem_takes_advice(void)
 {
 	char text[128];
-	long fd = real_open(SHMEM_ENABLED, O_RDONLY | O_CLOEXEC, 0);
-	long length;
 
-	if (failed(fd))
-		return false;
-	length = REAL3(SYS_read, fd, text, sizeof(text) - 1);
-	real_close((int)fd);
-	if (failed(length))
-		return false;
-	text[length] = '\0';
-	return strchr(text, '[') != NULL && strstr(text, "[never]") == NULL && strstr(text, "[deny]") == NULL;
+	return real_read_text(SHMEM_ENABLED, text, sizeof(text)) && strchr(text, '[') != NULL &&
+	       strstr(text, "[never]") == NULL && strstr(text, "[deny]") == NULL;
 }
 
 /*
@@ -64,9 +44,9 @@ static bool takes_file(const struct map_request *request)
 static bool allowed(struct refusal *refusal)
 {
 	if (options_get()->huge == HUGE_NEVER)
-		refuse(refusal, MSHARE_REASON_HUGE_NEVER, 0);
+		stock_refuse(refusal, MSHARE_REASON_HUGE_NEVER, 0);
 	else if (!shmem_takes_advice())
-		refuse(refusal, MSHARE_REASON_SHMEM_THP, 0);
+		stock_refuse(refusal, MSHARE_REASON_SHMEM_THP, 0);
 	else
 		return true;
 	return false;
@@ -103,7 +83,7 @@ static uintptr_t enter(struct attachment *at, struct refusal *refusal)
 	at->plain = true;
 	/* Not to be listed is no reason to undo what works. */
 	if (attach_add(at) == NULL)
-		refuse(refusal, MSHARE_REASON_TABLE_FULL, -ENOMEM);
+		stock_refuse(refusal, MSHARE_REASON_TABLE_FULL, -ENOMEM);
 	view_made(at);
 	return at->view;
 }
@@ -118,16 +98,16 @@ uintptr_t thp_map(const struct map_request *request, struct refusal *refusal)
 	if (!allowed(refusal))
 		return 0;
 	if (request->flags & MAP_HUGETLB || (request_is_file(request) && !takes_file(request)))
-		return refuse(refusal, MSHARE_REASON_OBJECT, 0);
+		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
 	bare.flags &= ~(MAP_POPULATE | MAP_NONBLOCK);
 	addr = placed ? map_placed(&bare) : request_plain(&bare);
 	if (failed(addr))
-		return refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
+		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	real_madvise((uintptr_t)addr, request->length, MADV_HUGEPAGE);
 	if (request_populates(request) || options_get()->prefault)
 		populate((uintptr_t)addr, request->length, request->prot);
 	at.window = (uintptr_t)addr;
-	at.kind = request_is_file(request) ? ATTACH_FILE : ATTACH_MMAP;
+	at.kind = request_kind(request);
 	at.offset = request_offset(request);
 	return enter(&at, refusal);
 }
@@ -141,15 +121,15 @@ uintptr_t thp_adopt(const struct attachment *shadow, struct refusal *refusal)
 	if (!allowed(refusal))
 		return 0;
 	if (view_is_hugetlb(at.shadow))
-		return refuse(refusal, MSHARE_REASON_OBJECT, 0);
+		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
 	at.length = round_up(at.length, PAGE_BYTES);
 	addr = place_reserve(&place, at.length, HUGE_2MB, 0);
 	if (failed(addr))
-		return refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
+		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	addr = real_mremap(at.shadow, at.length, at.length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
 	place_release(&place, failed(addr) ? 0 : at.length);
 	if (failed(addr))
-		return refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
+		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	at.window = (uintptr_t)addr;
 	real_madvise(at.window, at.length, MADV_HUGEPAGE);
 	if (options_get()->prefault)
