@@ -1,13 +1,34 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * redirect.c - an mmap() by the first backend that can.
+ * redirect.c - a call by the first backend that can, and mmap() so.
  */
 #include "redirect.h"
+
+#include <stdio.h>
 
 #include "log.h"
 #include "options.h"
 #include "stock.h"
-#include "view.h"
+
+uintptr_t redirect_by_backends(redirect_try try, void *call, const char *what, struct refusal *refusal)
+{
+	struct refusal first = { MSHARE_REASON_LOCKED, 0 };
+
+	log_share_once();
+	for (unsigned int i = 0; i < options_get()->backend_count && !view_refuses_all(); i++) {
+		enum backend backend = options_get()->backends[i];
+		uintptr_t addr = try(backend, call, refusal);
+
+		if (addr != 0 || refusal->reason == MSHARE_REASON_NONE)
+			return addr;
+		log_line(LOG_LEVEL_DEBUG, "%s: not for %s: %s (%d)", backend_names[backend], what,
+			 mshare_reason_text(refusal->reason), refusal->error);
+		if (i == 0)
+			first = *refusal;
+	}
+	*refusal = first;
+	return 0;
+}
 
 /* The shadow: what was asked, anywhere, and nothing in it yet. */
 static long map_shadow(const struct map_request *request)
@@ -49,7 +70,7 @@ static uintptr_t msharefs_view(const struct map_request *request, struct refusal
 		at = (struct attachment){ .shadow = (uintptr_t)shadow,
 					  .length = request->length,
 					  .prot = request->prot,
-					  .kind = request_is_file(request) ? ATTACH_FILE : ATTACH_MMAP,
+					  .kind = request_kind(request),
 					  .offset = request_offset(request) };
 		view = redirection_view(&redirection, &at);
 		if (view == 0)
@@ -60,8 +81,10 @@ static uintptr_t msharefs_view(const struct map_request *request, struct refusal
 	return view;
 }
 
-static uintptr_t map_by(enum backend backend, const struct map_request *request, struct refusal *refusal)
+static uintptr_t map_by(enum backend backend, void *call, struct refusal *refusal)
 {
+	const struct map_request *request = call;
+
 	switch (backend) {
 	case BACKEND_MSHAREFS:
 		return msharefs_view(request, refusal);
@@ -100,21 +123,14 @@ static long stay_plain(const struct map_request *request, const struct refusal *
 
 long redirect_map(const struct map_request *request)
 {
-	struct refusal first = { MSHARE_REASON_LOCKED, 0 };
+	struct map_request call = *request;
+	struct refusal refusal;
+	char what[32];
+	uintptr_t addr;
 
-	log_share_once();
-	for (unsigned int i = 0; i < options_get()->backend_count && !view_refuses_all(); i++) {
-		struct refusal refusal;
-		uintptr_t addr = map_by(options_get()->backends[i], request, &refusal);
-
-		if (addr != 0)
-			return (long)addr;
-		if (refusal.reason == MSHARE_REASON_NONE)
-			return redirect_none(request);
-		log_line(LOG_LEVEL_DEBUG, "%s: not for %zu bytes: %s (%d)", backend_names[options_get()->backends[i]],
-			 request->length, mshare_reason_text(refusal.reason), refusal.error);
-		if (i == 0)
-			first = refusal;
-	}
-	return stay_plain(request, &first);
+	snprintf(what, sizeof(what), "%zu bytes", request->length);
+	addr = redirect_by_backends(map_by, &call, what, &refusal);
+	if (addr != 0)
+		return (long)addr;
+	return refusal.reason == MSHARE_REASON_NONE ? redirect_none(request) : stay_plain(request, &refusal);
 }

@@ -7,6 +7,7 @@
  * change shm_dtime and shm_lpid: the shadow itself becomes what the program gets.
  */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 #include "log.h"
 #include "options.h"
 #include "real.h"
+#include "redirect.h"
 #include "stock.h"
 #include "view.h"
 
@@ -129,46 +131,42 @@ static uintptr_t msharefs_view(const struct attach_request *request, long *shado
 	return view;
 }
 
-/* *refusal without a reason: shmat() itself fails. */
-static uintptr_t attach_by(enum backend backend, const struct attach_request *request, long *shadow,
-			   struct refusal *refusal)
+/* A redirect_try; the attach that backends try with is made by the first that gets so far. */
+struct attach_call {
+	const struct attach_request *request;
+	long shadow;
+};
+
+static uintptr_t attach_by(enum backend backend, void *context, struct refusal *refusal)
 {
+	struct attach_call *call = context;
 	struct attachment at;
 
 	*refusal = (struct refusal){ 0 };
 	if (backend == BACKEND_MSHAREFS)
-		return msharefs_view(request, shadow, refusal);
-	if (backend == BACKEND_NONE || request->addr != 0) {
+		return msharefs_view(call->request, &call->shadow, refusal);
+	if (backend == BACKEND_NONE || call->request->addr != 0) {
 		refusal->reason = backend == BACKEND_NONE ? MSHARE_REASON_BACKEND_NONE : MSHARE_REASON_NO_PLACE;
 		return 0;
 	}
-	if (!attach_shadow(request, shadow))
+	if (!attach_shadow(call->request, &call->shadow))
 		return 0;
-	at = describe(request, *shadow);
+	at = describe(call->request, call->shadow);
 	return backend == BACKEND_HUGETLB ? hugetlb_adopt(&at, refusal) : thp_adopt(&at, refusal);
 }
 
 static long redirect(const struct attach_request *request)
 {
-	struct refusal first = { MSHARE_REASON_LOCKED, 0 };
-	long shadow = 0;
+	struct attach_call call = { request, 0 };
+	struct refusal refusal;
+	char what[32];
+	uintptr_t addr;
 
-	log_share_once();
-	for (unsigned int i = 0; i < options_get()->backend_count && !view_refuses_all(); i++) {
-		enum backend backend = options_get()->backends[i];
-		struct refusal refusal;
-		uintptr_t addr = attach_by(backend, request, &shadow, &refusal);
-
-		if (addr != 0)
-			return (long)addr;
-		if (refusal.reason == MSHARE_REASON_NONE)
-			return plain(request);
-		log_line(LOG_LEVEL_DEBUG, "%s: not for segment %d: %s (%d)", backend_names[backend], request->shmid,
-			 mshare_reason_text(refusal.reason), refusal.error);
-		if (i == 0)
-			first = refusal;
-	}
-	return stay_plain(request, &first, shadow);
+	snprintf(what, sizeof(what), "segment %d", request->shmid);
+	addr = redirect_by_backends(attach_by, &call, what, &refusal);
+	if (addr != 0)
+		return (long)addr;
+	return refusal.reason == MSHARE_REASON_NONE ? plain(request) : stay_plain(request, &refusal, call.shadow);
 }
 
 /*
