@@ -39,8 +39,6 @@ extern struct bench_options options;
 void bench_die(const char *what);
 #define must(cond)	((cond) ? (void)0 : bench_die(#cond))
 
-double now(void);
-
 /*
  * One round for warming up, options.rounds that count; the line of the result.
  * @param is what the metric depends on, named @key; @round returns a value in

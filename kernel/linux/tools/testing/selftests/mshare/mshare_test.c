@@ -25,6 +25,14 @@ static void sleep_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
 void check(bool ok, const char *what, const char *file, int line)
 {
 	int error = errno;

@@ -141,6 +141,9 @@ void stage_add(struct stage *s);
 /* False when @step is not reached in 20 seconds. */
 bool stage_wait(struct stage *s, int step);
 
+/* Seconds, of a clock that only goes forward. */
+double now(void);
+
 /* One byte in each page; @value is what the first page gets, then value + 1 */
 void fill(char *p, size_t bytes, char value);
 bool filled(const char *p, size_t bytes, char value);
