@@ -24,6 +24,7 @@
 #define MAX_MEASURES	32
 /* A worker takes each figure so often, and the least counts: whatever else goes on only ever adds. */
 #define SAMPLES		200
+#define DEFAULT_MALLOC	"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 
 static const char usage[] =
 	"Usage: preload-cost [OPTION...]\n"
@@ -45,7 +46,7 @@ static struct {
 	size_t attached;	/* bytes */
 	int rounds;
 	bool check;
-} options = { LIBRARY, "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", 64UL << 20, 21, false };
+} options = { LIBRARY, DEFAULT_MALLOC, 64UL << 20, 21, false };
 
 static int compare_doubles(const void *left, const void *right)
 {
@@ -255,10 +256,11 @@ static void check_options(int argc, char **argv)
 	if (access(options.library, R_OK) != 0)
 		wrong("--library", options.library, "the path of a libmshare_preload.so");
 	/* The default is one that a machine need not have. */
-	if (access(options.malloc, R_OK) != 0 && strcmp(options.malloc, "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2") == 0)
-		options.malloc = "";
-	else if (access(options.malloc, R_OK) != 0)
+	if (access(options.malloc, R_OK) == 0)
+		return;
+	if (strcmp(options.malloc, DEFAULT_MALLOC) != 0)
 		wrong("--malloc", options.malloc, "the path of a shared library");
+	options.malloc = "";
 }
 
 static void read_options(int argc, char **argv)
