@@ -179,6 +179,7 @@ static void resize(struct run *run, struct mapping *mapping)
 	size_t old = mapping->pages;
 	void *result;
 
+	run->grown |= !mapping->placed && pages > old;
 	run_log(run, "mremap(m%d, %zu pages, %zu pages)", run_mapping_index(run, mapping), old, pages);
 	result = mremap((void *)mapping->base, old * PAGE, pages * PAGE, mapping->placed && run_chance(run, 70) ? 0 : MREMAP_MAYMOVE);
 	if (result == MAP_FAILED) {

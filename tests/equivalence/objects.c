@@ -145,7 +145,7 @@ static void log_segment(struct run *run, const struct object *object)
 	run_log(run, " = size %zu, mode %o, attached %lu, %s, %s", segment.shm_segsz,
 		(unsigned int)segment.shm_perm.mode, (unsigned long)segment.shm_nattch,
 		segment.shm_cpid == getpid() ? "mine" : "not mine",
-		!run->last_pid ? "" : segment.shm_lpid == getpid() ? "last" : "not last");
+		!run->last_pid || run->grown ? "" : segment.shm_lpid == getpid() ? "last" : "not last");
 }
 
 static void control(struct run *run, struct object *object)

@@ -59,6 +59,7 @@ struct run {
 	bool remap_file_pages;	/* does it meet the same vmas? */
 	bool fault_codes;	/* are si_codes of SIGSEGV the same? */
 	bool last_pid;		/* is shm_lpid? */
+	bool grown;		/* a mapping that then was moved, which sets shm_lpid, or had room where it was */
 	bool pageout;		/* this sequence may use MADV_PAGEOUT, of which nobody knows how many pages it finds */
 	struct mapping mappings[MAX_MAPPINGS];
 	struct object objects[MAX_OBJECTS];

@@ -67,6 +67,7 @@ void sequence_run(struct run *run, uint64_t seed)
 	run->random = seed;
 	run->hash = 0xcbf29ce484222325;
 	run->step = 0;
+	run->grown = false;
 	memset(run->mappings, 0, sizeof(run->mappings));
 	memset(run->objects, 0, sizeof(run->objects));
 	run->pageout = run_chance(run, 50);
