@@ -17,8 +17,9 @@
 #include "heap.h"
 #include "real.h"
 
-/* From this many on memory comes from the heap. */
+/* From this many on memory comes from the heap, for so many at a time as a page holds. */
 #define STATIC_ATTACHMENTS	32
+#define SLOTS_PER_PAGE		(PAGE_BYTES / sizeof(union slot))
 
 struct range {
 	_Atomic uintptr_t start, end;	/* first byte and first byte after */
@@ -250,16 +251,31 @@ static struct ranges *room(void)
 	return larger;
 }
 
+static void free_slot(union slot *slot)
+{
+	slot->next_free = free_slots;
+	free_slots = slot;
+}
+
+static void more_slots(void)
+{
+	union slot *page = heap_allocate(PAGE_BYTES);
+
+	for (size_t i = 0; page != NULL && i < SLOTS_PER_PAGE; i++)
+		free_slot(&page[i]);
+}
+
 static union slot *take_slot(void)
 {
-	union slot *slot = free_slots;
+	union slot *slot;
 
+	if (free_slots == NULL && first_slots_used < STATIC_ATTACHMENTS)
+		return &first_slots[first_slots_used++];
+	if (free_slots == NULL)
+		more_slots();
+	slot = free_slots;
 	if (slot != NULL)
 		free_slots = slot->next_free;
-	else if (first_slots_used < STATIC_ATTACHMENTS)
-		slot = &first_slots[first_slots_used++];
-	else
-		slot = heap_allocate(sizeof(*slot));
 	return slot;
 }
 
@@ -295,14 +311,11 @@ struct attachment *attach_add(const struct attachment *attachment)
 
 void attach_remove(struct attachment *attachment)
 {
-	union slot *slot = (union slot *)attachment;
-
 	change_begin();
 	drop_ranges(atomic_load_explicit(&current, memory_order_relaxed), attachment);
 	change_end();
 	attachments--;
-	slot->next_free = free_slots;
-	free_slots = slot;
+	free_slot((union slot *)attachment);
 }
 
 void attach_forget(uintptr_t addr, size_t length)

@@ -13,6 +13,7 @@
 
 #include <linux/magic.h>
 
+#include "heap.h"
 #include "options.h"
 #include "place.h"
 #include "stock.h"
@@ -160,13 +161,54 @@ static long move_segment(const struct attachment *shadow)
 	return addr;
 }
 
-/* Segments of huge pages that this process, or an ancestor, did not ask for: plus 1, a later one for an earlier one. */
-#define CONVERTED_MAX	64
-static int converted_ids[CONVERTED_MAX];
+/*
+ * Segments of huge pages that this process, or an ancestor, did not ask for.  An identifier is an index, of which
+ * the kernel has IPCMNI, and how often that was used before: so one with the same index as an older one says that
+ * the older is gone, and there are never more than there can be segments.
+ */
+#define STATIC_IDS	32
+#define IPCMNI		32768
+static int first_ids[STATIC_IDS];
+static struct {
+	int *ids;
+	size_t count, capacity;
+} converted = { first_ids, 0, STATIC_IDS };
 
 static bool is_converted(int shmid)
 {
-	return converted_ids[shmid % CONVERTED_MAX] == shmid + 1;
+	for (size_t i = 0; i < converted.count; i++)
+		if (converted.ids[i] == shmid)
+			return true;
+	return false;
+}
+
+/* False: no memory. */
+static bool more_ids(void)
+{
+	int *larger = heap_allocate(2 * converted.capacity * sizeof(*larger));
+
+	if (larger == NULL)
+		return false;
+	memcpy(larger, converted.ids, converted.count * sizeof(*larger));
+	if (converted.ids != first_ids)
+		heap_free(converted.ids, converted.capacity * sizeof(*larger));
+	converted.ids = larger;
+	converted.capacity *= 2;
+	return true;
+}
+
+static bool remember_converted(int shmid)
+{
+	size_t i = 0;
+
+	while (i < converted.count && converted.ids[i] % IPCMNI != shmid % IPCMNI)
+		i++;
+	if (i == converted.capacity && !more_ids())
+		return false;
+	converted.ids[i] = shmid;
+	if (i == converted.count)
+		converted.count++;
+	return true;
 }
 
 /* Faults a new segment in; nobody else knows of it yet. */
@@ -192,12 +234,10 @@ long hugetlb_segment(int key, size_t size, int flags)
 	if (failed(id))
 		return id;
 	error = fill_segment((int)id, size);
-	if (!failed(error)) {
-		converted_ids[id % CONVERTED_MAX] = (int)id + 1;
+	if (!failed(error) && remember_converted((int)id))
 		return id;
-	}
 	real_shmctl((int)id, IPC_RMID, NULL);
-	return error;
+	return failed(error) ? error : -ENOMEM;
 }
 
 uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal)

@@ -283,7 +283,9 @@ static long get_segment(key_t key, size_t size, int flags)
 	long id;
 
 	if ((key == IPC_PRIVATE || flags & IPC_CREAT) && wants_huge_segment(size, flags)) {
+		attach_lock();
 		id = hugetlb_segment(key, size, flags);
+		attach_unlock();
 		if (!failed(id))
 			return id;
 		if (id == -EEXIST)
