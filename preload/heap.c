@@ -14,8 +14,3 @@ void *heap_allocate(size_t bytes)
 
 	return failed(memory) ? NULL : (void *)memory;
 }
-
-void heap_free(void *memory, size_t bytes)
-{
-	real_munmap((uintptr_t)memory, round_up(bytes, PAGE_BYTES));
-}

@@ -10,10 +10,7 @@
 
 #include <stddef.h>
 
-/* Whole pages, all zero; NULL: no memory.  errno is not changed. */
+/* Whole pages, all zero, for good; NULL: no memory.  errno is not changed. */
 void *heap_allocate(size_t bytes);
-
-/* bytes as they were asked for. */
-void heap_free(void *memory, size_t bytes);
 
 #endif

@@ -182,18 +182,16 @@ static bool is_converted(int shmid)
 	return false;
 }
 
-/* False: no memory. */
+/* Once and for all, 128 kB of which as many pages are in use as there are identifiers.  False: no memory. */
 static bool more_ids(void)
 {
-	int *larger = heap_allocate(2 * converted.capacity * sizeof(*larger));
+	int *all;
 
-	if (larger == NULL)
+	if (converted.ids != first_ids || (all = heap_allocate(IPCMNI * sizeof(*all))) == NULL)
 		return false;
-	memcpy(larger, converted.ids, converted.count * sizeof(*larger));
-	if (converted.ids != first_ids)
-		heap_free(converted.ids, converted.capacity * sizeof(*larger));
-	converted.ids = larger;
-	converted.capacity *= 2;
+	memcpy(all, converted.ids, converted.count * sizeof(*all));
+	converted.ids = all;
+	converted.capacity = IPCMNI;
 	return true;
 }
 

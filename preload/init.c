@@ -8,6 +8,9 @@
 #include "fork.h"
 #include "options.h"
 
+/* For zero.ld, whose section is in the file as this is. */
+__attribute__((section(".zero"), used)) static unsigned char in_file = 1;
+
 __attribute__((constructor)) static void init(void)
 {
 	/* Reads the environment, so that a mistake in it is told now and not at some later mmap(). */

@@ -208,7 +208,11 @@ EXPORT void *shmat(int shmid, const void *addr, int flags)
 {
 	struct attach_request request = { shmid, (uintptr_t)addr, flags, 0 };
 
-	if (!options_get()->on || (addr == NULL && known_small(shmid)))
+	/* At a fixed place it may be in the way of what is ours; the length is below that. */
+	if (known_small(shmid) &&
+	    (addr == NULL || !attach_touches(request.addr & -PAGE_BYTES, options_get()->min_size)))
+		return (void *)edge(plain(&request));
+	if (!options_get()->on)
 		return (void *)edge(plain(&request));
 	if (flags & SHM_RND)
 		request.addr &= -PAGE_BYTES;

@@ -67,6 +67,8 @@ static void segment(void)
 	again = shmat(id, NULL, SHM_RDONLY);
 	shmctl(id, IPC_STAT, &state);
 	shmdt(again);
+	/* The same place again, now because the program says so. */
+	shmdt(shmat(id, again, 0));
 	shmdt(memory);
 }
 
