@@ -34,19 +34,22 @@ def pages_for(server, settings):
 
 @contextlib.contextmanager
 def reserved(number):
-    """So many huge pages are free for us; afterwards the machine has as many as before."""
+    """So many huge pages are free for us; afterwards the machine has as many as before, and what others took meanwhile."""
     text = procfs.meminfo_text()
     before = int(_NR.read_text())
     in_use = procfs.parse_counts(text)["HugePages_Total"] - procfs.parse_counts(text)["HugePages_Free"]
+    given = before
     try:
-        _set(_NR, in_use + number)
+        with deferred():
+            _set(_NR, in_use + number)
+            given = int(_NR.read_text())
         free = procfs.parse_counts(procfs.meminfo_text())["HugePages_Free"]
         if free < number:
             raise Refused(f"{number} huge pages of 2 MB are needed and {free} could be reserved")
         yield
     finally:
         with deferred():
-            _set(_NR, before)
+            _set(_NR, max(0, int(_NR.read_text()) - given + before))
 
 
 def current(text):

@@ -3,7 +3,7 @@
 
 import pathlib
 
-from . import report, report_text
+from . import found, report, report_text, summary
 from .errors import BenchError
 from .options import Parser
 
@@ -11,8 +11,8 @@ from .options import Parser
 def _parser():
     parser = Parser(
         prog="mshare-bench report",
-        description="Makes DIR/report.html and DIR/report.md anew from what a benchmark has stored. With several "
-                    "folders also comparison.html and comparison.md.")
+        description="Makes DIR/report.html and DIR/report.md anew from what a benchmark has stored.\n"
+                    "With several folders also comparison.html and comparison.md.")
     parser.add_argument("directories", metavar="DIR", nargs="+", type=pathlib.Path,
                         help="--out of a benchmark")
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=pathlib.Path("."),
@@ -35,8 +35,16 @@ def _write(path, text):
         temporary.unlink(missing_ok=True)
 
 
+def _recover(directory):
+    """The summary of a benchmark that could not write it any more, by what its sets had found."""
+    paths = sorted((directory / "sets").glob("*.json"))
+    if paths and not (directory / summary.NAME).exists():
+        summary.write(directory, summary.build(list(filter(None, map(found.load, paths)))))
+
+
 def render(directory):
     """Make the report of a folder."""
+    _recover(directory)
     results = report.Results(directory)
     _write(results.directory / "report.html", report_text.page(results))
     _write(results.directory / "report.md", report_text.markdown(results))

@@ -27,6 +27,8 @@ _SETTINGS = {
     "checkpoint_timeout": "1h",
     # A thousand clients waiting for one lock is no deadlock.
     "deadlock_timeout": "1h",
+    # In files of the data directory, which are gone with it even if the server was killed.
+    "dynamic_shared_memory_type": "mmap",
     "fsync": "off",
     "full_page_writes": "off",
     "jit": "off",

@@ -19,6 +19,8 @@ import tap_unittest
 from mshare_bench import procfs, redirect
 
 LAUNCHER = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "mshare-bench"
+HUGE_PAGES = [pathlib.Path(name) for name in ("/proc/sys/vm/nr_hugepages",
+                                              "/sys/kernel/mm/transparent_hugepage/shmem_enabled")]
 SMALL = ["--native", "--configs", "stock", "--clients", "5", "--seconds", "5",
          "--shared-buffers", "128MB", "--rounds", "1", "--workloads", "touch-all,pgbench"]
 
@@ -137,26 +139,67 @@ class Failures(unittest.TestCase):
                 self.assertTrue(self.summary()["incomplete"])
                 self.assert_no_traces()
 
+    def test_huge_pages_given_back(self):
+        """huge pages reserved, and transparent ones allowed, are as before after a signal and a dead server"""
+        if os.geteuid() != 0:
+            self.skipTest("only root may reserve huge pages")
+        before = [path.read_text() for path in HUGE_PAGES]
+        for config, number in (("hugetlb", 0), ("thp", 1)):
+            for step, hurt in (("prewarming the accounts table ...", self.terminate),
+                               ("running pgbench ...", self.kill_postmaster)):
+                with self.subTest(config=config, step=step):
+                    process = self.start("--configs", config)
+                    self.wait_for(process, step)
+                    self.assertNotEqual(HUGE_PAGES[number].read_text(), before[number])
+                    status = hurt(process)
+                    self.assertEqual(self.end(process), status, self.rest)
+                    self.assertEqual([path.read_text() for path in HUGE_PAGES], before)
+                    self.assert_no_traces()
+
+    @staticmethod
+    def terminate(process):
+        """SIGTERM; the exit status that must come of it."""
+        process.send_signal(signal.SIGTERM)
+        return 128 + signal.SIGTERM
+
+    def kill_postmaster(self, _process):
+        """SIGKILL for the server; the exit status that must come of it."""
+        os.kill(procfs.read_parent(self.backends(b"mshare_bench [local]")[0]), signal.SIGKILL)
+        return 1
+
     def test_server_dies(self):
-        """a postmaster that is killed is an error, and nothing is left of it"""
+        """a postmaster that is killed is an error, and nothing is left of it: its dynamic shared memory neither"""
         process = self.start()
         self.wait_for(process, "running pgbench ...")
         postmaster = procfs.read_parent(self.backends(b"mshare_bench [local]")[0])
+        maps = (procfs.PROC / str(postmaster) / "maps").read_text()
+        files = {pathlib.Path(line.split()[5]) for line in maps.splitlines() if line.split()[5:] and
+                 line.split()[5].startswith("/dev/shm/")}
+        self.assertGreater(len(files), 0)
         os.kill(postmaster, signal.SIGKILL)
         self.assertEqual(self.end(process), 1, self.rest)
         self.assertEqual([e["workload"] for e in self.summary()["errors"]], ["pgbench"])
+        self.assertEqual([path for path in files if path.exists()], [])
         self.assert_no_traces()
 
     def test_disk_full(self):
-        """a full disk is an error in one line, and nothing is left"""
+        """a full disk is an error in one line, nothing is left; what was measured before is kept, and can be reported"""
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self.out], check=False)
         if mounted.returncode != 0:
             self.skipTest("cannot mount a tmpfs")
         self.addCleanup(subprocess.run, ["umount", self.out], check=True)
-        process = self.start()
-        self.assertEqual(self.end(process), 1, self.rest)
-        self.assertRegex(self.rest, r"\nmshare-bench: No space left on device: .*\n\Z")
-        self.assert_no_traces()
+        for size, runs in (("64k", []), ("144k", ["storm"])):
+            with self.subTest(size):
+                subprocess.run(["mount", "-o", f"remount,size={size}", self.out], check=True)
+                process = self.start("--workloads", "storm,tpcb")
+                self.assertEqual(self.end(process), 1, self.rest)
+                self.assertRegex(self.rest, r"\nmshare-bench: No space left on device: .*\n\Z")
+                self.assert_no_traces()
+                subprocess.run(["mount", "-o", "remount,size=4m", self.out], check=True)
+                subprocess.run([LAUNCHER, "report", self.out], check=True, stdout=subprocess.DEVNULL)
+                self.assertEqual([run["workload"] for run in self.summary()["runs"]], runs)
+                self.assertTrue(self.summary()["incomplete"])
+                self.assertIn("INCOMPLETE", (self.out / "report.md").read_text())
 
     def test_resumed(self):
         """what is complete is kept, what is not is measured anew"""
