@@ -17,25 +17,39 @@ PROGRAM = "mshare-bench"
 _USAGE = ("%(prog)s [OPTION]...\n       %(prog)s report [OPTION]... DIR...   (see %(prog)s report --help)\n"
           "       %(prog)s storm [OPTION]...   (see %(prog)s storm --help)")
 
+_DESCRIPTION = """\
+Measures what PostgreSQL's shared memory costs in page tables, with many
+clients, on a stock server and under the mshare library.
+
+It makes servers of its own, with data of its own in /dev/shm, and never
+touches yours. Without --native all of that happens in a guest, and this
+machine keeps its kernel and settings."""
+_EPILOG = """\
+LISTs are separated by commas; sizes are such as 1GB. What --matrix may name:
+{matrices}
+
+Anything larger than the machine is refused beforehand, with the arithmetic.
+mshare-model works out a server's page tables without measuring: see there.
+
+Exit status: 0 when all that the machine can hold was measured, 1 when something
+could not be, 2 for a mistake of the user's."""
+
 
 def _parser():
     parser = Parser(
         prog=PROGRAM, usage=_USAGE,
-        description="Measures what PostgreSQL's shared memory costs in page tables, "
-                    "with many clients, on a stock server and under the mshare library.",
-        epilog="LISTs are separated by commas. Exit status: 0 when everything was measured, 1 when something "
-               "could not be, 2 for a mistake of the user's.")
+        description=_DESCRIPTION, epilog=_EPILOG.format(matrices=matrix.described()))
     parser.add_argument("--matrix", metavar="NAME",
-                        help=f"what is measured: a file, or {', '.join(matrix.names())} (default: default); "
-                             "the options below say it otherwise")
+                        help="what is measured: a file, or a name from below (default: default); the options down to "
+                             "--rounds replace what it says")
     parser.add_argument("--quick", action="store_true", help="as --matrix quick")
     parser.add_argument("--configs", metavar="LIST", help=f"servers: some of {', '.join(configs.NAMES)}")
-    parser.add_argument("--clients", metavar="LIST", help="numbers of clients")
-    parser.add_argument("--shared-buffers", metavar="LIST", help="sizes of shared buffers")
+    parser.add_argument("--clients", metavar="LIST", help="numbers of clients, such as 300,1000")
+    parser.add_argument("--shared-buffers", metavar="LIST", help="sizes of shared buffers, such as 1GB,8GB")
     parser.add_argument("--shared-memory-type", metavar="LIST", help="the server's setting: mmap, sysv")
     parser.add_argument("--workloads", metavar="LIST",
                         help=f"some of {', '.join(matrix.workloads.NAMES)}")
-    parser.add_argument("--seconds", metavar="S", help="how long throughput is measured")
+    parser.add_argument("--seconds", metavar="S", help="how long each throughput is measured")
     parser.add_argument("--rounds", metavar="N", help="how often times are measured, in turn for each server")
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path,
                         default=pathlib.Path("mshare-bench.out"),

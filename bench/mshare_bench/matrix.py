@@ -62,6 +62,12 @@ def names():
     return sorted(path.stem for path in folder().glob("*.toml"))
 
 
+def described():
+    """The same, each with what its file says of it."""
+    lines = {name: (folder() / f"{name}.toml").read_text().splitlines()[1] for name in names()}
+    return "\n".join(f"  {name:<9}{line.partition(' - ')[2]}" for name, line in lines.items())
+
+
 def load(name):
     """The lists of a matrix, by its name or its file's path."""
     path = folder() / f"{name}.toml"

@@ -9,11 +9,10 @@ from . import model, procfs
 from .commands import environment
 from .errors import BenchError, UsageError
 from .options import Parser, number
-from .units import format_size
+from .units import format_size, parse_size
 
 PROGRAM = "mshare-model"
 _ORDER = ("PTE", "PMD", "PUD", "P4D", "PGD")
-_UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 
 # One row; the settings come with their units worked out.
 _QUESTION = """
@@ -42,14 +41,9 @@ def _parser():
     return parser
 
 
-def parse_size(text, option):
-    """Bytes of a size such as 300G; kB, MB and GB are understood as well."""
-    digits = text.rstrip("BbKkMmGgTt")
-    unit = text[len(digits):].upper().removesuffix("B")
-    if not digits.isascii() or not digits.isdigit() or int(digits) == 0 or unit not in _UNITS:
-        raise UsageError(f'{option}: "{text}" is not a size; expected a number and a unit '
-                         "(K, M, G or T), such as 300G")
-    nbytes = int(digits) << _UNITS[unit]
+def _size(text, option):
+    """Bytes of a size that a process can map."""
+    nbytes = parse_size(text, option)
     if nbytes > 64 * model.TB:
         raise UsageError(f'{option}: "{text}" is more than a process can map (64T)')
     return nbytes
@@ -60,7 +54,7 @@ def parse(arguments):
     options = _parser().parse_args(arguments)
     if not options.from_server and not (options.sga and options.clients):
         raise UsageError("--sga and --clients are needed, or --from-server; see --help")
-    options.sga = options.sga and parse_size(options.sga, "--sga")
+    options.sga = options.sga and _size(options.sga, "--sga")
     options.clients = options.clients and number(options.clients, "--clients", 1, 10 ** 6)
     options.levels = int(options.levels)
     return options

@@ -3,16 +3,20 @@
 
 import argparse
 import pathlib
+import textwrap
 
 from .errors import UsageError
 from .units import parse_size
 
 
 class Parser(argparse.ArgumentParser):
-    """One line for an error, without the usage."""
+    """One line for an error, without the usage; of texts in --help, lines are as they are written."""
 
-    def __init__(self, **more):
-        super().__init__(allow_abbrev=False, **more)
+    def __init__(self, description, **more):
+        if "\n" not in description:
+            description = textwrap.fill(description, 78)
+        super().__init__(allow_abbrev=False, description=description,
+                         formatter_class=argparse.RawDescriptionHelpFormatter, **more)
 
     def error(self, message):
         raise UsageError(f"{message}; see --help")
@@ -24,10 +28,11 @@ def add_where(parser):
     where.add_argument("--vm", dest="native", action="store_false", default=False,
                        help="measure in a guest with the msharefs kernel (default)")
     where.add_argument("--native", action="store_true",
-                       help="measure on this kernel")
+                       help="measure on this kernel; huge pages and shmem_enabled of this machine are changed for the "
+                            "configurations that need it, and then put back")
     parser.add_argument("--kernel", metavar="BZIMAGE", type=pathlib.Path,
                         help="kernel for the guest (default: kernel/scripts/build)")
-    parser.add_argument("--mem", metavar="SIZE", help="memory of the guest")
+    parser.add_argument("--mem", metavar="SIZE", help="memory of the guest (default: what is needed, at most 12GB; storm: 16GB)")
     parser.add_argument("--cpus", metavar="N", help="processors of the guest")
     parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto",
                         help="how the guest is run (default: auto)")

@@ -33,7 +33,7 @@ def _parser():
                     "read all of it, on the stock system until memory is at its end, "
                     "and under the mshare library.")
     parser.add_argument("--size", default="300G", help="size of the object (default: 300G)")
-    parser.add_argument("--procs", default="1500", help="processes (default: 1500)")
+    parser.add_argument("--procs", metavar="N", default="1500", help="processes (default: 1500)")
     parser.add_argument("--stride", default="2M", help="distance of the words (default: 2M)")
     parser.add_argument("--type", default="sysv", choices=("sysv", "mmap", "file"),
                         help="of the object (default: sysv)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""Sizes in the spelling of postgresql.conf, and for people to read."""
+"""Sizes as people write them, and for people to read."""
 
 import re
 
@@ -9,15 +9,15 @@ KB = 1024
 MB = 1024 * KB
 GB = 1024 * MB
 
-_UNITS = {"kB": KB, "MB": MB, "GB": GB}
+_UNITS = {"K": KB, "M": MB, "G": GB, "T": 1024 * GB}
 
 
 def parse_size(text, option):
-    """Bytes of a size such as 512MB; the option is named in the complaint."""
-    match = re.fullmatch(r"([0-9]+)(kB|MB|GB)", text)
+    """Bytes of a size such as 300GB (as in postgresql.conf) or 300G; the option is named in the complaint."""
+    match = re.fullmatch(r"([0-9]+)([KMGT])B?", text.upper())
     if not match or int(match.group(1)) == 0:
-        raise UsageError(f'{option}: "{text}" is not a size; expected a number '
-                         "and a unit (kB, MB or GB), such as 512MB")
+        raise UsageError(f'{option}: "{text}" is not a size; expected a whole number and a unit '
+                         "(K, M, G or T, or kB, MB, GB, TB), such as 300GB")
     return int(match.group(1)) * _UNITS[match.group(2)]
 
 

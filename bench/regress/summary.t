@@ -209,9 +209,10 @@ class Units(unittest.TestCase):
     """Sizes."""
 
     def test_sizes(self):
-        """sizes are those of postgresql.conf"""
-        self.assertEqual(units.parse_size("512MB", "--x"), 512 * 2 ** 20)
-        for text in ("512", "1gb", "0MB", "-1GB", "1.5GB", "", "GB", "1 GB"):
+        """sizes are those of postgresql.conf, or shorter"""
+        for text in ("512MB", "512M", "512mb"):
+            self.assertEqual(units.parse_size(text, "--x"), 512 * 2 ** 20)
+        for text in ("512", "1KiB", "0MB", "-1GB", "1.5GB", "", "GB", "1 GB"):
             with self.assertRaisesRegex(UsageError, "--x"):
                 units.parse_size(text, "--x")
         self.assertEqual([units.format_size(n) for n in (5, 1536, 300 * 2 ** 20, 2 ** 31)],
