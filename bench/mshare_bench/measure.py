@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -143,9 +144,9 @@ class Bench:
                 while missing:
                     sampler.workload = missing[0]
                     with self.progress.within(f"workload {missing[0]}"):
-                        run = self._measure(config, number, missing[0], monitor, baseline)
+                        run = self._measure(config, number, missing[0], monitor, baseline, shared)
                     sampler.check()
-                    self.found.run({**run, "shared_memory_bytes": shared})
+                    self.found.run(run)
                     del missing[0]
                     sampler.workload = "-"
 
@@ -204,14 +205,20 @@ class Bench:
         self.table = Table(int(rows), int(nbytes))
         return pages * BASE_PAGE
 
-    def _measure(self, config, number, workload, monitor, baseline):
-        """One workload under one configuration: a row of the summary."""
+    def _measure(self, config, number, workload, monitor, baseline, shared):
+        """One workload under one configuration: a row of the summary.
+
+        baseline is PageTables without a server, shared the size of the server's memory.
+        """
         raw = self._raw(config, number, workload)
         start = time.monotonic()
         context = workloads.Context(self.server, monitor, self.set, self.table, self.places.connect_hold(),
                                     self.progress, raw)
         found, figures = workloads.ALL[workload](context)
-        seconds = time.monotonic() - start
+        end = time.monotonic()
+        raw.write("context.json", json.dumps({
+            "page_tables_without_server_bytes": baseline, "shared_memory_bytes": shared, "started": start, "ended": end,
+            "cpus": os.cpu_count()}) + "\n")
         self.server.check_log()
         self.kernel_log.check(raw)
         if found:
@@ -220,8 +227,8 @@ class Bench:
         figures = {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
         return {"set": self.set.name, "config": config.name, "workload": workload, "round": number,
                 "clients": self.set.clients, "shared_buffers_bytes": self.set.shared_buffers,
-                "shared_memory_type": self.set.shared_memory_type, **figures, "seconds": round(seconds, 1),
-                "raw": str(raw.directory.relative_to(self.out))}
+                "shared_memory_type": self.set.shared_memory_type, "shared_memory_bytes": shared, **figures,
+                "seconds": round(end - start, 1), "raw": str(raw.directory.relative_to(self.out))}
 
     def _check_sample(self, config, found):
         if len(found.processes) != self.set.clients:

@@ -55,6 +55,13 @@ def stock(size, page, offset=0):
     return Cost(each=walk(size, page, offset), once={})
 
 
+def thp(size, offset=0):
+    """As stock, in pages of 2 MB, and what fills none of these, at the ends, in pages of 4 kB."""
+    page = PAGES["2m"]
+    whole = max(0, (offset + size) // page - -(-offset // page))
+    return Cost(each={**walk(size, page, offset), "PTE": TABLE * (tables(size, page, offset) - whole)}, once={})
+
+
 def hugetlb_shared(size, offset=0):
     """The kernel shares PMD tables of hugetlb pages for whole, aligned GBs only.
 
@@ -79,7 +86,7 @@ def costs(size, page, levels):
     found = {own: stock(size, nbytes)}
     if page == "2m":
         found[HUGETLB_SHARED] = hugetlb_shared(size)
-        found[THP] = stock(size, nbytes)
+        found[THP] = thp(size)
     found[MSHARE] = mshare(size, nbytes, levels)
     return found
 
@@ -89,10 +96,14 @@ def counted(cost, clients):
     return cost.total(clients) - sum(cost.once.get(name, 0) for name in ("P4D", "PGD"))
 
 
-def of_config(config, size, clients):
-    """Bytes of page tables that a configuration of the benchmark is to be expected to need for shared memory."""
-    if config in ("stock",):
-        return stock(size, PAGES["4k"]).total(clients)
-    if config in ("hugetlb", "thp", "preload-thp", "preload-hugetlb"):
-        return stock(size, PAGES["2m"]).total(clients)
-    return mshare(size, PAGES["4k"], 4).total(clients)
+def of_config(config, size, offset=0):
+    """What a configuration of the benchmark (a configs.Config) is to be expected to need, as VmPTE and regions count it.
+
+    VmPTE has the PMD tables of hugetlb pages in each process, shared or not.
+    """
+    page = PAGES[config.page]
+    if config.reserve:
+        size = -(-size // page) * page
+    if config.once:
+        return Cost(each={}, once=thp(size).each if config.shmem_enabled else walk(size, page))
+    return thp(size, offset) if config.shmem_enabled else stock(size, page, offset)

@@ -8,7 +8,7 @@ import json
 import pathlib
 import statistics
 
-from . import charts, configs, model, pgbench, sampler, summary, workloads
+from . import charts, configs, layout, model, pgbench, sampler, summary, workloads
 from .errors import UsageError
 from .units import format_size
 
@@ -19,10 +19,11 @@ _COLUMNS = (
     ("99 %", "connect_ms_p99", "ms"), ("mean", "connect_ms_mean", "ms"), ("all", "connect_all_s", "s"),
     ("first query", "query_ms_median", "ms"), ("first scan", "scan_ms_median", "ms"),
     ("tps", "tps", "number"), ("latency", "latency_ms", "ms"), ("available", "mem_available_bytes", "bytes"))
-_WHAT = {"connect_all_s": "time to connect all", "connect_ms_median": "time to connect, median",
-         "connect_ms_p99": "time to connect, 99 %", "connect_ms_mean": "time to connect, mean",
-         "query_ms_median": "first query, median", "scan_ms_median": "first scan, median",
-         "tps": "transactions per second", "latency_ms": "latency"}
+# Of what is compared: its name, its unit, and whether more of it is better.
+_WHAT = {"connect_all_s": ("time to connect all", "s", False), "connect_ms_median": ("time to connect, median", "ms", False),
+         "connect_ms_p99": ("time to connect, 99 %", "ms", False), "connect_ms_mean": ("time to connect, mean", "ms", False),
+         "query_ms_median": ("first query, median", "ms", False), "scan_ms_median": ("first scan, median", "ms", False),
+         "tps": ("transactions per second", "tps", True), "latency_ms": ("latency", "ms", False)}
 
 
 class Results:
@@ -103,8 +104,8 @@ def caveats(results):
     if results.machine.get("accel") == "tcg":
         lines.append("Times were measured on an emulated processor (TCG). They say nothing about real machines; only "
                      "ratios inside one set count.")
-    lines.append("Times are compared in pairs of the same round, configurations taking turns; median and spread of "
-                 "the ratios are shown.")
+    lines.append("Times are compared in pairs of the same round, configurations taking turns; median and spread are "
+                 "shown. A factor above 1 is better than stock, one below is worse.")
     lines.append("Figures of guests (--vm) and of this machine's kernel (--native) are never mixed.")
     if results.summary.get("incomplete"):
         lines.insert(0, "INCOMPLETE: the benchmark did not come to its end. What is here was measured before.")
@@ -128,34 +129,89 @@ def tables(results):
     return found
 
 
-def _spread_text(spread):
-    if len(spread["values"]) == 1:
-        return f"{spread['median']:,.4g}"
-    return f"{spread['median']:,.4g} ({spread['min']:,.4g} to {spread['max']:,.4g})"
+def _spread_text(values, unit):
+    """Median, and what the values lie between."""
+    text = f"{statistics.median(values):,.4g} {unit}"
+    return text if len(values) == 1 else f"{text} ({min(values):,.4g} to {max(values):,.4g})"
 
 
 def comparison_table(results):
     """(title, head, rows) of times in pairs."""
-    rows = [[c["set"], c["config"], c["workload"], _WHAT[c["metric"]],
-             *(_spread_text(c[side]) for side in ("stock", "other", "ratio")), str(len(c["ratio"]["values"]))]
-            for c in results.summary["comparisons"]]
-    return ("Times against stock, in pairs", ["set", "configuration", "workload", "what", "stock: median (spread)",
-                                              "configuration: median (spread)", "stock / configuration", "pairs"], rows)
+    rows = []
+    for found in results.summary["comparisons"]:
+        what, unit, more_is_better = _WHAT[found["metric"]]
+        stock, other = (found[side]["values"] for side in ("stock", "other"))
+        better = [b / a if more_is_better else a / b for a, b in zip(stock, other)]
+        rows.append([found["set"], found["config"], found["workload"], what, _spread_text(stock, unit),
+                     _spread_text(other, unit), _spread_text(better, "×"), str(len(better))])
+    return ("Times against stock, in pairs: median, and spread where there are several rounds",
+            ["set", "configuration", "workload", "what", "stock", "configuration's", "better than stock by", "pairs"], rows)
+
+
+def _touched(results):
+    """The runs in which all has been touched, of each set and configuration."""
+    for of_set in results.summary["sets"]:
+        for name in of_set["configs"]:
+            yield from results.of(name, workloads.TOUCH_ALL, of_set)[:1]
+
+
+def _by_difference(results, run):
+    """(predicted, measured, None) of an old benchmark, which did not record what maps own memory; or None."""
+    saved = next((s for s in results.summary["all_savings"] if s["set"] == run["set"]), None)
+    key = f"sga_page_tables_{run['config']}_bytes"
+    if not saved or key not in saved:
+        return None
+    predicted = model.of_config(configs.BY_NAME[run["config"]], run["shared_memory_bytes"])
+    return predicted.total(run["clients"]), saved[key], None
+
+
+def _model(results, run):
+    """(predicted, measured, in tables of own memory as well), in bytes, of a run in which all has been touched."""
+    config, where = configs.BY_NAME[run["config"]], layout.of_run(results.directory / run["raw"])
+    if not where:
+        return _by_difference(results, run)
+    if config.once:
+        return model.of_config(config, run["shared_memory_bytes"]).total(1), run["region_page_table_bytes"], 0
+    table = run["clients"] * model.TABLE
+    return (model.of_config(config, where.size, where.start).total(run["clients"]),
+            run["backend_vmpte_bytes"] - where.own_only * table, where.both * table)
 
 
 def model_table(results):
     """(title, head, rows): what arithmetic predicts, and what was measured."""
     rows = []
-    for saved in results.summary["all_savings"]:
-        run = results.of("mshare", workloads.TOUCH_ALL, {"name": saved["set"]})[0]
-        for config, key in (("stock", "sga_page_tables_stock_bytes"), ("mshare", "sga_page_tables_mshare_bytes")):
-            cost = (model.stock(run["shared_memory_bytes"], 4096) if config == "stock" else
-                    model.mshare(run["shared_memory_bytes"], 4096, 4))
-            predicted = model.counted(cost, run["clients"])
-            rows.append([saved["set"], config, format_size(predicted), format_size(saved[key]),
-                         f"{100 * (saved[key] / predicted - 1):+.2f} %"])
+    for run in _touched(results):
+        found = _model(results, run)
+        if found:
+            predicted, measured, anyway = found
+            rows.append([run["set"], run["config"], format_size(predicted), format_size(measured),
+                         f"{100 * (measured / predicted - 1):+.2f} %", "-" if anyway is None else format_size(anyway)])
     return ("Page tables for shared memory, by arithmetic and measured",
-            ["set", "configuration", "predicted", "measured", "difference"], rows)
+            ["set", "configuration", "predicted", "measured", "difference", "of it, in tables of own memory"], rows)
+
+
+def huge_table(results):
+    """(title, head, rows): huge pages, and what the kernel's own sharing of PMD tables does for them.
+
+    A backend faults in a page of a GB whose table it shares only if nobody has before.
+    """
+    rows = []
+    for run in _touched(results):
+        where = layout.of_run(results.directory / run["raw"])
+        if where and configs.BY_NAME[run["config"]].reserve and not configs.BY_NAME[run["config"]].once:
+            cost = model.hugetlb_shared(where.size, where.start)
+            pages = where.size // model.PAGES["2m"]
+            shared = cost.once["PMD"] // model.TABLE
+            rows.append([run["set"], run["config"], f"{where.start:x}", f"{shared} of {_pmd(cost)}",
+                         f"{pages - 512 * shared:,} of {pages:,}",
+                         f"{run['backend_minor_faults'] / run['clients']:,.0f}"])
+    return ("Huge pages of 2 MB: PMD tables that the kernel shares by itself",
+            ["set", "configuration", "begins at", "PMD tables shared", "pages in others", "minor faults of a backend"],
+            rows)
+
+
+def _pmd(cost):
+    return (cost.each["PMD"] + cost.once["PMD"]) // model.TABLE
 
 
 def extension_table(results):
@@ -184,7 +240,7 @@ def failure_tables(results):
 
 def all_tables(results):
     """Every table of a report, those without rows left out."""
-    found = [*failure_tables(results), model_table(results), extension_table(results), comparison_table(results),
+    found = [*failure_tables(results), model_table(results), huge_table(results), extension_table(results), comparison_table(results),
              *tables(results)]
     return [table for table in found if table[2]]
 

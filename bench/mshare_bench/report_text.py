@@ -27,9 +27,9 @@ svg { width: 100%%; height: auto; color: var(--ink); display: block }
 svg text { fill: var(--ink) }
 .wide { overflow-x: auto; -webkit-overflow-scrolling: touch }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
-th:first-child, td:first-child, td:last-child, th:last-child { text-align: left }
-.words td, .words th { text-align: left; white-space: normal; min-width: 6rem }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap }
+.n { text-align: right }
+.words td, .words th { white-space: normal; min-width: 6rem }
 .warning { border-left: .3rem solid var(--c-stock); padding: .3rem .8rem; background: var(--wash) }
 @media print { body { max-width: none; font-size: 11px } .wide { overflow: visible } th, td { white-space: normal }
  h2 { break-after: avoid } tr { break-inside: avoid } .charts { grid-template-columns: 1fr 1fr } }
@@ -41,12 +41,20 @@ def _style():
     return _STYLE % (light, dark)
 
 
+def _numbers(head, rows):
+    """Which columns hold nothing but numbers, and so stand to the right."""
+    return [all(row[n][:1] in "+-0123456789" for row in rows) for n in range(len(head))]
+
+
 def _table(title, head, rows):
     words = " words" if head[-1] in ("why", "log") else ""
-    cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return (f"<h2>{html.escape(title)}</h2>\n<div class=\"wide{words}\"><table>\n<thead><tr>"
-            + "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-            + f"</tr></thead>\n<tbody>\n{cells}</tbody></table></div>\n")
+    sides = [" class=\"n\"" if number else "" for number in _numbers(head, rows)]
+
+    def line(cells, tag):
+        return "<tr>" + "".join(f"<{tag}{side}>{html.escape(cell)}</{tag}>" for cell, side in zip(cells, sides)) + "</tr>"
+
+    return (f"<h2>{html.escape(title)}</h2>\n<div class=\"wide{words}\"><table>\n<thead>{line(head, 'th')}</thead>\n<tbody>\n"
+            + "".join(f"{line(row, 'td')}\n" for row in rows) + "</tbody></table></div>\n")
 
 
 def _page(title, parts):
@@ -88,7 +96,7 @@ def _markdown_table(title, head, rows):
     def line(cells):
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    rule = "| " + " | ".join(["---", *["---:"] * (len(head) - 2), "---"]) + " |"
+    rule = "| " + " | ".join("---:" if number else "---" for number in _numbers(head, rows)) + " |"
     return [f"### {title}", "", line(head), rule, *map(line, rows), ""]
 
 

@@ -2,8 +2,9 @@
 """What N connected backends cost at one moment."""
 
 import dataclasses
+import json
 
-from . import procfs
+from . import layout, procfs
 from .errors import BenchError
 from .units import KB
 
@@ -84,10 +85,11 @@ def take(pids, context):
     raw.write("meminfo.txt", text)
     raw.write_processes("backends.tsv", sample.processes)
     raw.write_processes("server.tsv", server)
-    raw.write("region.txt", f"{sample.region}\n")
-    raw.write("savings.txt", f"{sample.extension}\n")
-    for name in ("status", "maps", "stat"):
-        raw.write(f"backend-{name}.txt",
-                  (procfs.PROC / str(pids[0]) / name).read_text())
+    raw.write("region.json", f"{json.dumps(sample.region)}\n")
+    raw.write("savings.json", f"{json.dumps(sample.extension)}\n")
+    kept = {name: (procfs.PROC / str(pids[0]) / name).read_text() for name in ("status", "maps", "stat")}
+    for name, text in kept.items():
+        raw.write(f"backend-{name}.txt", text)
+    raw.write(layout.FILE, layout.text_of(layout.own(pids[0], kept["maps"])))
     check_savings(sample.extension, server, sample.region)
     return sample

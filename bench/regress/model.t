@@ -10,11 +10,13 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
 
+import shared_pmds
 import tap_unittest
-from mshare_bench import commands, model, model_cli
+from mshare_bench import commands, hugepages, layout, model, model_cli, procfs
 from mshare_bench.errors import UsageError
 from mshare_bench.places import postgres_bindir
 from mshare_bench.server import Server
@@ -73,6 +75,13 @@ class ByHand(unittest.TestCase):
         self.assertEqual((askew.each["PMD"], askew.once["PMD"]), (2 * 4096, 3 * 4096))
         small = model.hugetlb_shared(512 * MB)
         self.assertEqual((small.each["PMD"], small.once["PMD"]), (4096, 0))
+
+    def test_thp_ends(self):
+        """what fills no huge page at the ends has tables of 4 kB pages"""
+        self.assertEqual(model.thp(4 * MB).each["PTE"], 0)
+        self.assertEqual(model.thp(4 * MB + 4096).each["PTE"], 4096)
+        self.assertEqual(model.thp(4 * MB, 4096).each["PTE"], 2 * 4096)
+        self.assertEqual(model.thp(4096, 8192).each["PTE"], 4096)
 
     def test_offsets(self):
         """memory that begins in the middle of what a table maps needs one more"""
@@ -151,6 +160,43 @@ class Measured(unittest.TestCase):
         self.check(predicted, many - few)
 
 
+class Processes(unittest.TestCase):
+    """Processes of this machine, each in its place: to the table."""
+
+    # Touches each page of shared memory, then waits; the first line is for us to wait for.
+    TOUCHER = ("import mmap, sys\nsize = int(sys.argv[1])\nmemory = mmap.mmap(-1, size)\n"
+               "memory[::4096] = b'x' * (size // 4096)\nprint(1, flush=True)\nsys.stdin.read()")
+
+    def test_layout(self):
+        """VmPTE is what the tables of shared and of own memory come to, those that map both counted once"""
+        for size in (64 * MB, 64 * MB + 4096, 1100 * MB):
+            with self.subTest(size), subprocess.Popen([sys.executable, "-c", self.TOUCHER, str(size)],
+                                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+                process.stdout.readline()
+                maps = (procfs.PROC / str(process.pid) / "maps").read_text()
+                shared, mine = layout.shared_memory(layout.parse_maps(maps)), layout.own(process.pid, maps)
+                found = procfs.read_process(process.pid).vmpte_bytes
+                process.stdin.close()
+                self.assertEqual(shared.end - shared.start, size)
+                both = layout.tables(shared.start, shared.end)
+                self.assertEqual(found, 4096 * sum(len(mine[level] | both[level]) for level in both))
+                self.assertEqual(4096 * sum(map(len, both.values())), sum(model.stock(size, 4096, shared.start).each.values()))
+                self.assertEqual(layout.parse(layout.text_of(mine)), mine)
+
+    def test_hugetlb(self):
+        """huge pages: VmPTE has PMD tables in each process, PageTables those of whole, aligned GBs once for all"""
+        if os.geteuid() != 0:
+            self.skipTest("only root may reserve huge pages")
+        with hugepages.reserved(shared_pmds.GBS):
+            found = shared_pmds.measure(150)
+        size = shared_pmds.GBS * GB
+        self.assertEqual(found["vmpte_bytes"], total(size, 150, "2m", model.HUGETLB_UNSHARED))
+        # PageTables has those of everybody else on this machine, so what is compared is the large difference.
+        self.assertLess(abs((found["vmpte_bytes"] - found["page_tables_bytes"]) / (
+            total(size, 150, "2m", model.HUGETLB_UNSHARED) - total(size, 150, "2m", model.HUGETLB_SHARED)) - 1),
+                        TOLERANCE, found)
+
+
 class FromServer(unittest.TestCase):
     """--from-server, against a small server."""
 
@@ -204,9 +250,9 @@ class CommandLine(unittest.TestCase):
     def test_sizes(self):
         """sizes in several spellings"""
         for text, nbytes in (("1G", GB), ("1GB", GB), ("5m", 5 * MB), ("64T", 64 * 1024 * GB), ("3kB", 3072)):
-            self.assertEqual(model_cli.parse_size(text, "--sga"), nbytes)
+            self.assertEqual(model_cli.parse(["--sga", text, "--clients", "1"]).sga, nbytes)
         with self.assertRaises(UsageError):
-            model_cli.parse_size("1.5G", "--sga")
+            model_cli.parse(["--sga", "1.5G", "--clients", "1"])
 
 
 if __name__ == "__main__":

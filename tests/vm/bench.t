@@ -8,7 +8,12 @@ must reach there whatever the machine; of times, emulation lets only a gross los
 
 import json
 import os
+import pathlib
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+sys.dont_write_bytecode = True
+from mshare_bench import report  # noqa: E402
 
 COUNT = 0
 FAILED = 0
@@ -72,6 +77,12 @@ def check_extension(saved, mshare):
        "the extension's saving for a process is that which was measured, within 2 % and the 4 tables at the edge", (said, own))
 
 
+def check_model(directory):
+    """What arithmetic says of a backend's page tables is what the kernel has, to the table."""
+    found = [(row[1], row[4]) for row in report.model_table(report.Results(directory))[2]]
+    ok(found == [("stock", "+0.00 %"), ("mshare", "+0.00 %")], "page tables are those that the model predicts", found)
+
+
 def check_traces(summary, directory):
     """Every number can be traced to a raw file."""
     missing = [run["raw"] for run in summary["runs"] if not os.listdir(os.path.join(directory, run["raw"]))]
@@ -97,6 +108,7 @@ def main():
         ok(all((config, workload) in runs for config in ("stock", "mshare")), f"{workload}: measured with both",
            sorted(runs))
     check_fresh(*(runs.get((config, "first-query")) for config in ("stock", "mshare")))
+    check_model(os.path.dirname(os.environ["bench_summary"]))
     check_traces(summary, os.path.dirname(os.environ["bench_summary"]))
     saved = summary["savings"] or {"ratio": 0}
     if summary["savings"]:
