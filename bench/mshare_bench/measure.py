@@ -62,7 +62,8 @@ class Bench:
         """Measure everything; results and errors go to found."""
         with self.progress.within(f"set {self.set.name}"), contextlib.ExitStack() as stack:
             with deferred():
-                scratch = tempfile.mkdtemp(prefix="mshare-bench-", dir=SCRATCH)
+                # The number tells whose it is while several benchmarks run.
+                scratch = tempfile.mkdtemp(prefix=f"mshare-bench-{os.getpid()}-", dir=SCRATCH)
                 stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             commands.give_to_server(scratch)
             self.server = Server(self.places.bindir, scratch)

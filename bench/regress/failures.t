@@ -6,6 +6,7 @@ Runs small benchmarks of a stock server on this machine, with faults injected
 from outside.  The launcher is the one of the build tree (make sets builddir).
 """
 
+import glob
 import json
 import os
 import pathlib
@@ -25,15 +26,14 @@ SMALL = ["--native", "--configs", "stock", "--clients", "5", "--seconds", "5",
          "--shared-buffers", "128MB", "--rounds", "1", "--workloads", "touch-all,pgbench"]
 
 
-def traces():
-    """What a benchmark could leave behind: folders, and the SysV segments that guard data directories.
+def unguarded():
+    """SysV segments that guard a data directory of which no server is left.
 
     Servers and tests of others may come and go meanwhile; their guards, of this size, are attached.
     """
     segments = [line.split() for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()]
     nattch, size = segments[0].index("nattch"), segments[0].index("size")
-    return ({path.name for path in pathlib.Path("/dev/shm").glob("mshare-bench-*")},
-            {fields[1] for fields in segments[1:] if fields[nattch] == "0" and fields[size] == "56"})
+    return {fields[1] for fields in segments[1:] if fields[nattch] == "0" and fields[size] == "56"}
 
 
 class Failures(unittest.TestCase):
@@ -43,7 +43,7 @@ class Failures(unittest.TestCase):
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
         self.out = pathlib.Path(self.directory.name)
-        self.before = traces()
+        self.before = unguarded()
 
     def start(self, *more):
         """A benchmark whose progress we read."""
@@ -51,6 +51,7 @@ class Failures(unittest.TestCase):
                                    text=True, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE)
         self.addCleanup(process.stderr.close)
+        self.scratch = f"/dev/shm/mshare-bench-{process.pid}-"
         return process
 
     def wait_for(self, process, text):
@@ -71,30 +72,29 @@ class Failures(unittest.TestCase):
         """summary.json."""
         return json.loads((self.out / "summary.json").read_text())
 
-    def backends(self, name):
-        """Processes of the server whose title has the name."""
+    def servers(self, name=b""):
+        """Processes of this benchmark's server, whose titles have the name. Others may run a benchmark, too."""
         found = []
-        for entry in procfs.PROC.glob("[0-9]*/cmdline"):
+        for entry in procfs.PROC.glob("[0-9]*"):
             try:
-                title = entry.read_bytes()
+                if os.readlink(entry / "cwd").startswith(self.scratch) and name in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
             except OSError:
                 continue
-            if title.startswith(b"postgres: ") and name in title:
-                found.append(int(entry.parent.name))
         return found
 
     def assert_no_traces(self):
-        """Nothing in /dev/shm, no segment, no server."""
-        left = [after - before for after, before in zip(traces(), self.before)]
-        self.assertEqual(left, [set(), set()])
-        self.assertEqual(self.backends(b"mshare_bench"), [])
+        """No folder in memory, no segment, no server."""
+        self.assertEqual(glob.glob(self.scratch + "*"), [])
+        self.assertEqual(unguarded() - self.before, set())
+        self.assertEqual(self.servers(), [])
 
     def test_backend_dies(self):
         """a backend that dies is an error with its log, not a number"""
         process = self.start()
         self.wait_for(process, "running pgbench ...")
         time.sleep(1)
-        os.kill(self.backends(b"mshare_bench [local]")[-1], signal.SIGKILL)
+        os.kill(self.servers(b"mshare_bench [local]")[-1], signal.SIGKILL)
         self.assertEqual(self.end(process), 1, self.rest)
         summary = self.summary()
         self.assertEqual([run["workload"] for run in summary["runs"]], ["touch-all"])
@@ -164,14 +164,14 @@ class Failures(unittest.TestCase):
 
     def kill_postmaster(self, _process):
         """SIGKILL for the server; the exit status that must come of it."""
-        os.kill(procfs.read_parent(self.backends(b"mshare_bench [local]")[0]), signal.SIGKILL)
+        os.kill(procfs.read_parent(self.servers(b"mshare_bench [local]")[0]), signal.SIGKILL)
         return 1
 
     def test_server_dies(self):
         """a postmaster that is killed is an error, and nothing is left of it: its dynamic shared memory neither"""
         process = self.start()
         self.wait_for(process, "running pgbench ...")
-        postmaster = procfs.read_parent(self.backends(b"mshare_bench [local]")[0])
+        postmaster = procfs.read_parent(self.servers(b"mshare_bench [local]")[0])
         maps = (procfs.PROC / str(postmaster) / "maps").read_text()
         files = {pathlib.Path(line.split()[5]) for line in maps.splitlines() if line.split()[5:] and
                  line.split()[5].startswith("/dev/shm/")}
