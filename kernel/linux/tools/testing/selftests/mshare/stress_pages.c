@@ -260,7 +260,7 @@ static void beyond_end(struct view *v, unsigned long first)
 		if (guarded_load(window))
 			return;
 	}
-	fail("object %d: page %lu, beyond the end of its file, is read in the window only (foreign %d, prot %d)",
+	fail("object %d: page %lu, beyond its end, is in the window only (foreign %d, prot %d)",
 	     v->object, first, v->foreign, v->prot);
 }
 
