@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import time
 
 from . import layout, procfs
 from .errors import BenchError
@@ -10,6 +11,8 @@ from .units import KB
 
 # Between our look at the server and the extension's, a backend may have got a page table or two.
 _SLACK = 64 * KB
+# To find all processes of the server alive, and counted by the extension.
+_TRIES = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,16 +75,26 @@ def check_savings(extension, server, region):
             raise BenchError(f"pg_mshare_savings says {said} bytes of {what}, and it is {seen}")
 
 
+def _whole_server(context):
+    """(its processes, what the extension says of them); backends of the workload before may still be on their way out."""
+    for _ in range(_TRIES):
+        pids = [context.server.pid, *procfs.children(context.server.pid)]
+        found, extension = [procfs.read_process(pid) for pid in pids], read_savings(context.monitor)
+        if all(found) and extension["processes"] == len(found):
+            break
+        time.sleep(0.1)
+    return list(filter(None, found)), extension
+
+
 def take(pids, context):
     """Read everything that a result needs, and keep it."""
     monitor, raw = context.monitor, context.raw
+    server, extension = _whole_server(context)
     text = procfs.meminfo_text()
     sample = Sample(page_tables_bytes=procfs.parse_kb_fields(text)["PageTables"],
                     mem_available_bytes=procfs.parse_kb_fields(text)["MemAvailable"],
                     processes=procfs.read_processes(pids),
-                    region=read_region(monitor), extension=read_savings(monitor))
-    postmaster = context.server.pid
-    server = procfs.read_processes([postmaster, *procfs.children(postmaster)])
+                    region=read_region(monitor), extension=extension)
     raw.write("meminfo.txt", text)
     raw.write_processes("backends.tsv", sample.processes)
     raw.write_processes("server.tsv", server)

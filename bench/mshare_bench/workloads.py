@@ -169,7 +169,6 @@ def _measure_pgbench(context, run, name, pids):
         time.sleep(_RAMP_SECONDS)
         start = time.time()
         intervals = _wait_for_intervals(run, start, context.set.seconds)
-        end = time.time()
     with context.progress.step("sampling"), run.paused():
         found = sample.take(pids, context)
         run.check()
@@ -177,8 +176,9 @@ def _measure_pgbench(context, run, name, pids):
             raise BenchError("clients of pgbench were lost while sampling", run.log)
     with context.progress.step("disconnecting"):
         run.finish()
-    context.raw.write("window.txt", f"{start:.3f} {end:.3f}\n")
+    # Up to the last report that was read: more come while we sample.
     tps, latency = pgbench.throughput(intervals)
+    context.raw.write("window.txt", f"{start!r} {intervals[-1][1].time!r}\n")
     rates = [interval.tps for _, interval in intervals]
     return found, {"tps": tps, "latency_ms": latency, "tps_min": min(rates), "tps_max": max(rates)}
 
