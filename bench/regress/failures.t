@@ -17,7 +17,7 @@ import time
 import unittest
 
 import tap_unittest
-from mshare_bench import procfs, redirect
+from mshare_bench import hugepages, procfs, redirect
 
 LAUNCHER = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "mshare-bench"
 HUGE_PAGES = [pathlib.Path(name) for name in ("/proc/sys/vm/nr_hugepages",
@@ -143,6 +143,8 @@ class Failures(unittest.TestCase):
         """huge pages reserved, and transparent ones allowed, are as before after a signal and a dead server"""
         if os.geteuid() != 0:
             self.skipTest("only root may reserve huge pages")
+        # Not none, and not so many as are needed: what was there is told from what is taken.
+        self.enterContext(hugepages.reserved(3))
         before = [path.read_text() for path in HUGE_PAGES]
         for config, number in (("hugetlb", 0), ("thp", 1)):
             for step, hurt in (("prewarming the accounts table ...", self.terminate),

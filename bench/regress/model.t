@@ -187,14 +187,20 @@ class Processes(unittest.TestCase):
         """huge pages: VmPTE has PMD tables in each process, PageTables those of whole, aligned GBs once for all"""
         if os.geteuid() != 0:
             self.skipTest("only root may reserve huge pages")
+        size, predicted = shared_pmds.GBS * GB, {}
+        for how in (model.HUGETLB_UNSHARED, model.HUGETLB_SHARED):
+            predicted[how] = total(size, 300, "2m", how)
         with hugepages.reserved(shared_pmds.GBS):
-            found = shared_pmds.measure(150)
-        size = shared_pmds.GBS * GB
-        self.assertEqual(found["vmpte_bytes"], total(size, 150, "2m", model.HUGETLB_UNSHARED))
-        # PageTables has those of everybody else on this machine, so what is compared is the large difference.
-        self.assertLess(abs((found["vmpte_bytes"] - found["page_tables_bytes"]) / (
-            total(size, 150, "2m", model.HUGETLB_UNSHARED) - total(size, 150, "2m", model.HUGETLB_SHARED)) - 1),
-                        TOLERANCE, found)
+            for _ in range(4):
+                found = shared_pmds.measure(300)
+                self.assertEqual(found["vmpte_bytes"], predicted[model.HUGETLB_UNSHARED])
+                # PageTables has those of everybody else on this machine, too: what is compared is the large difference,
+                # and again if somebody came or went.
+                off = (found["vmpte_bytes"] - found["page_tables_bytes"]) / (
+                    predicted[model.HUGETLB_UNSHARED] - predicted[model.HUGETLB_SHARED]) - 1
+                if abs(off) < TOLERANCE:
+                    return
+        self.fail(f"{found} is {100 * off:.1f} % off {predicted}")
 
 
 class FromServer(unittest.TestCase):
