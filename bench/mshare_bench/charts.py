@@ -60,6 +60,8 @@ def bars(name, title, series, ylabel, logscale=False):
     if logscale and least > 1000:
         text += 'set format y "%.0s %c"\n'
     ticks = ", ".join(f'"{config}" {n}' for n, config in enumerate(series))
+    # Long names beside each other would overlap.
+    text += "set xtics rotate by -30\n" if len("".join(series)) > 40 else ""
     text += f"set xtics ({ticks})\n"
     text += "".join(_block(f"d{n}", [(n, *values)]) for n, values in enumerate(series.values()))
     plots = []

@@ -16,7 +16,7 @@ _COLUMNS = (
     ("page tables", "page_tables_bytes", "bytes"), ("of the backends", "backend_vmpte_bytes", "bytes"),
     ("of the region", "region_page_table_bytes", "bytes"), ("minor faults", "backend_minor_faults", "number"),
     ("scan: faults", "scan_minor_faults", "number"), ("connect: median", "connect_ms_median", "ms"),
-    ("99 %", "connect_ms_p99", "ms"), ("mean", "connect_ms_mean", "ms"), ("all", "connect_all_s", "s"),
+    ("connect: 99 %", "connect_ms_p99", "ms"), ("connect: mean", "connect_ms_mean", "ms"), ("connect: all", "connect_all_s", "s"),
     ("first query", "query_ms_median", "ms"), ("first scan", "scan_ms_median", "ms"),
     ("tps", "tps", "number"), ("latency", "latency_ms", "ms"), ("available", "mem_available_bytes", "bytes"))
 # Of what is compared: its name, its unit, and whether more of it is better.
@@ -73,13 +73,19 @@ def headlines(results):
     found = [(f"{saved['ratio']:,.0f} ×", f"fewer page tables for shared memory with {saved['clients']:,} clients: "
               f"{format_size(saved['sga_page_tables_mshare_bytes'])} instead of "
               f"{format_size(saved['sga_page_tables_stock_bytes'])}")]
-    of_set = {"name": saved["set"]}
-    for workload, key, text in (("touch-all", "backend_minor_faults", "fewer page faults when all of it is touched"),
-                                ("storm", "connect_all_s", "less time to connect all clients at once")):
-        pair = [results.of(config, workload, of_set)[:1] for config in ("stock", "mshare")]
-        if all(pair) and pair[1][0].get(key):
-            found.append((f"{pair[0][0][key] / pair[1][0][key]:.1f} ×", text))
+    touched = [results.of(config, "touch-all", {"name": saved["set"]})[:1] for config in ("stock", "mshare")]
+    if all(touched):
+        found.append(_times(touched[0][0]["backend_minor_faults"] / touched[1][0]["backend_minor_faults"],
+                            "fewer page faults", "more page faults", "when all of it is touched"))
+    for row in results.summary["comparisons"]:
+        if (row["set"], row["config"], row["workload"], row["metric"]) == (saved["set"], "mshare", "storm", "connect_all_s"):
+            found.append(_times(row["ratio"]["median"], "less time", "more time", "to connect all clients at once"))
     return found
+
+
+def _times(factor, better, worse, text):
+    """A headline: how many times better, or worse."""
+    return (f"{factor:.1f} ×", f"{better} {text}") if factor >= 1 else (f"{1 / factor:.1f} ×", f"{worse} {text}")
 
 
 def machine_lines(results):
@@ -87,6 +93,8 @@ def machine_lines(results):
     machine = results.machine
     if not machine:
         return ["Nothing is known of the machine."]
+    if not results.runs:
+        return [f"Nothing was measured. Called as: {machine.get('command_line', '?')}, on {machine['date'][:10]}."]
     where = "in a guest (QEMU)" if results.mode == "vm" else "natively"
     return [f"{machine['postgres_version']}, Linux {machine['kernel']}, measured {where}.",
             f"{machine['cpus']} × {machine['cpu']}, acceleration: {machine['accel']}; memory of the sets' machines: "
@@ -287,14 +295,16 @@ def _tps_over_time(results, of_set):
 
 def _time_charts(results, of_set):
     """Charts of what was sampled every second."""
+    clients = f"{of_set['clients']:,} clients"
     for name, title, series, unit in (
-            ("time", "Page tables over time, all workloads of round 1",
+            ("time", f"Page tables over time, {clients}, all workloads of round 1",
              _over_time(results, of_set, lambda _, row: row["page_tables_bytes"] / 2 ** 20), "MB"),
-            ("faults_time", "Minor faults per second over time, the whole machine",
+            ("faults_time", f"Minor faults per second over time, {clients}, the whole machine",
              _over_time(results, of_set, _faults_per_second), "faults per second"),
-            ("available_time", "Memory available over time",
+            ("available_time", f"Memory available over time, {clients}",
              _over_time(results, of_set, lambda _, row: row["mem_available_bytes"] / 2 ** 30), "GB"),
-            ("tps_time", "Transactions per second over time, select-only", _tps_over_time(results, of_set), "tps")):
+            ("tps_time", f"Transactions per second over time, {clients}, select-only",
+             _tps_over_time(results, of_set), "tps")):
         if series:
             yield charts.lines(name, title, series, "seconds", unit, points=False)
 
@@ -319,15 +329,16 @@ def chart_list(results):
     found = []
     many = _by_clients(results)
     if many and len({x for rows in many.values() for x, _ in rows}) > 1:
-        found.append(charts.lines("clients", "Page tables against clients", many, "clients", "MB", "xy"))
+        found.append(charts.lines("clients", "Page tables against clients, who have touched everything", many, "clients", "MB", "xy"))
     elif many:
-        found.append(charts.bars("tables", f"Page tables, {of_set['clients']} clients have touched everything",
+        found.append(charts.bars("tables", f"Page tables, {of_set['clients']:,} clients have touched everything",
                                  {name: (rows[0][1],) * 3 for name, rows in many.items()}, "MB", True))
     found += _time_charts(results, of_set)
     for name, workload, key, title, unit, log in (
-            ("connect", workloads.STORM, "connect_all_s", f"Connecting {of_set['clients']} clients at once", "s", False),
-            ("faults", workloads.TOUCH_ALL, "backend_minor_faults", "Minor faults, all of it touched", "faults", True),
-            ("tps", workloads.PGBENCH, "tps", "Transactions per second, select-only, with spread", "tps", False)):
+            ("connect", workloads.STORM, "connect_all_s", f"Connecting {of_set['clients']:,} clients at once, with spread",
+             "seconds", False),
+            ("faults", workloads.TOUCH_ALL, "backend_minor_faults", f"Minor faults, all of it touched by {of_set['clients']:,} clients", "faults", True),
+            ("tps", workloads.PGBENCH, "tps", f"Transactions per second, {of_set['clients']:,} clients, select-only, with spread", "tps", False)):
         series = _spread(results, of_set, workload, key)
         if series:
             found.append(charts.bars(name, title, series, unit, log))

@@ -2,6 +2,7 @@
 """A report as a page (one file, nothing from the network) and as Markdown."""
 
 import html
+import re
 
 from . import charts, report
 
@@ -31,9 +32,13 @@ th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align:
 .n { text-align: right }
 .words td, .words th { white-space: normal; min-width: 6rem }
 .warning { border-left: .3rem solid var(--c-stock); padding: .3rem .8rem; background: var(--wash) }
-@media print { body { max-width: none; font-size: 11px } .wide { overflow: visible } th, td { white-space: normal }
+@media print { body { max-width: none; font-size: 11px } .wide { overflow: visible }
+ table { font-size: 8.5px } th, td { white-space: normal; padding: .2rem .3rem }
  h2 { break-after: avoid } tr { break-inside: avoid } .charts { grid-template-columns: 1fr 1fr } }
 """
+# A figure with or without a unit, and perhaps its spread; or none.
+_UNIT = re.compile(r"(?<=\d) (?=(B|kB|MB|GB|ms|s|tps|×|%)(\W|$))")
+_NUMBER = re.compile(r"[+-]?\d[\d,.]*( (B|kB|MB|GB|ms|s|tps|×|%|of \d[\d,]*))?( \(.*\))?|-")
 
 
 def _style():
@@ -43,7 +48,7 @@ def _style():
 
 def _numbers(head, rows):
     """Which columns hold nothing but numbers, and so stand to the right."""
-    return [all(row[n][:1] in "+-0123456789" for row in rows) for n in range(len(head))]
+    return [all(_NUMBER.fullmatch(row[n]) for row in rows) for n in range(len(head))]
 
 
 def _table(title, head, rows):
@@ -51,7 +56,7 @@ def _table(title, head, rows):
     sides = [" class=\"n\"" if number else "" for number in _numbers(head, rows)]
 
     def line(cells, tag):
-        return "<tr>" + "".join(f"<{tag}{side}>{html.escape(cell)}</{tag}>" for cell, side in zip(cells, sides)) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}{side}>{_UNIT.sub('&nbsp;', html.escape(cell))}</{tag}>" for cell, side in zip(cells, sides)) + "</tr>"
 
     return (f"<h2>{html.escape(title)}</h2>\n<div class=\"wide{words}\"><table>\n<thead>{line(head, 'th')}</thead>\n<tbody>\n"
             + "".join(f"{line(row, 'td')}\n" for row in rows) + "</tbody></table></div>\n")

@@ -11,8 +11,10 @@ import os
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench/regress"))
 sys.dont_write_bytecode = True
+import report_traces  # noqa: E402
+import traces  # noqa: E402
 from mshare_bench import report  # noqa: E402
 
 COUNT = 0
@@ -83,10 +85,11 @@ def check_model(directory):
     ok(found == [("stock", "+0.00 %"), ("mshare", "+0.00 %")], "page tables are those that the model predicts", found)
 
 
-def check_traces(summary, directory):
+def check_traces(directory):
     """Every number can be traced to a raw file."""
-    missing = [run["raw"] for run in summary["runs"] if not os.listdir(os.path.join(directory, run["raw"]))]
-    ok(not missing, "every run has its raw files", missing)
+    ok(not traces.untraced(directory), "every number of the summary is what the raw files say", traces.untraced(directory))
+    found = report_traces.unexplained(directory)
+    ok(not found, "every number of the report is one of the summary", found)
 
 
 def main():
@@ -109,7 +112,7 @@ def main():
            sorted(runs))
     check_fresh(*(runs.get((config, "first-query")) for config in ("stock", "mshare")))
     check_model(os.path.dirname(os.environ["bench_summary"]))
-    check_traces(summary, os.path.dirname(os.environ["bench_summary"]))
+    check_traces(os.path.dirname(os.environ["bench_summary"]))
     saved = summary["savings"] or {"ratio": 0}
     if summary["savings"]:
         check_extension(saved, runs[("mshare", "touch-all")])
