@@ -66,12 +66,42 @@ static uintptr_t in_shadow(const struct attachment *at, uintptr_t addr)
 	return at->shadow + (addr - at->view);
 }
 
+/* ADVICE_*, or -1: it sets no flags.  On a part flags make vmas of its own, which mremap() can tell. */
+static int group_of(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+		return ADVICE_READING;
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+		return ADVICE_FORK;
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+		return ADVICE_DUMP;
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+		return ADVICE_HUGE_PAGES;
+	default:
+		return -1;
+	}
+}
+
 /*
  * Huge pages that the program did not ask for.  Advice that is about when memory is read in, given back to the disk or
- * built of which pages has no effect that the program could tell; of the rest there is no half of a huge page.
+ * built of which pages has no effect that the program could tell, but for the vmas; of the rest there is no half of
+ * a huge page.
  */
-static long advise_huge(const struct attachment *at, uintptr_t addr, size_t length, int advice)
+static long advise_huge(struct attachment *at, uintptr_t addr, size_t length, int advice)
 {
+	bool whole = addr == at->view && round_up(length, PAGE_BYTES) == at->length;
+	int group = group_of(advice);
+
+	if (group >= 0 && !whole && !at->inherited)
+		return -ENOSYS;
+	if (group >= 0 && whole)
+		at->advice[group] = (unsigned char)advice;
 	switch (target_of(advice)) {
 	case TO_SHADOW:
 		if (advice == MADV_FREE || advice == MADV_WIPEONFORK)
@@ -88,8 +118,7 @@ static long advise_huge(const struct attachment *at, uintptr_t addr, size_t leng
 	default:
 		if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE)
 			return 0;
-		return addr == at->view && round_up(length, PAGE_BYTES) == at->length ?
-			       real_madvise(at->window, at->region, advice) : -ENOSYS;
+		return whole ? real_madvise(at->window, at->region, advice) : -ENOSYS;
 	}
 }
 

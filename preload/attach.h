@@ -17,6 +17,15 @@
 
 #include "backend.h"
 
+/* Advice that sets flags of a vma comes in groups, of which the last one counts. */
+enum {
+	ADVICE_READING,		/* MADV_NORMAL, RANDOM, SEQUENTIAL */
+	ADVICE_FORK,
+	ADVICE_DUMP,
+	ADVICE_HUGE_PAGES,
+	ADVICE_GROUPS
+};
+
 enum attach_kind {
 	ATTACH_MMAP,	/* anonymous */
 	ATTACH_SYSV,
@@ -45,6 +54,7 @@ struct attachment {
 	bool inherited;		/* since it was made there was a fork: others may have it too */
 	bool readonly;		/* SHM_RDONLY */
 	bool dontdump;		/* the program asked for MADV_DONTDUMP */
+	unsigned char advice[ADVICE_GROUPS];	/* huge pages: MADV_* for all of it, which is due when it is demoted */
 };
 
 /* May nest: handlers of fork() that call us run under the lock their own thread holds. */

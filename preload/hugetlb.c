@@ -308,6 +308,9 @@ int hugetlb_demote(struct attachment *at)
 		return (int)ret;
 	}
 	put_copy((uintptr_t)copy, at);
+	for (int group = 0; group < ADVICE_GROUPS; group++)
+		if (at->advice[group] != MADV_NORMAL)
+			real_madvise(at->view, at->length, at->advice[group]);
 	return 0;
 }
 

@@ -40,18 +40,20 @@ static long protect_locked(uintptr_t addr, size_t length, int prot)
 			return ret;
 	}
 	ret = view_demote_range(addr, length);
+	length = view_length(addr, length);
 	return failed(ret) ? ret : view_answer(addr, length, real_mprotect(addr, length, prot));
 }
 
-/* For calls that no view can take. */
-static long make_ordinary(uintptr_t addr, size_t length)
+/* For calls that no view can take; *length as for view_length(). */
+static long make_ordinary(uintptr_t addr, size_t *length)
 {
 	long error;
 
-	if (!view_concerned(addr, length))
+	if (!view_concerned(addr, *length))
 		return 0;
 	attach_lock();
-	error = view_demote_range(addr, length);
+	error = view_demote_range(addr, *length);
+	*length = view_length(addr, *length);
 	attach_unlock();
 	return error;
 }
@@ -75,7 +77,7 @@ EXPORT int pkey_mprotect(void *addr, size_t length, int prot, int pkey)
 	/* glibc: a key of -1 is mprotect(), also on kernels without keys. */
 	if (pkey == -1)
 		return mprotect(addr, length, prot);
-	error = make_ordinary((uintptr_t)addr, length);
+	error = make_ordinary((uintptr_t)addr, &length);
 	return (int)edge(failed(error) ? error : view_answer((uintptr_t)addr, length,
 							     REAL4(SYS_pkey_mprotect, addr, length, prot, pkey)));
 }
@@ -83,19 +85,21 @@ EXPORT int pkey_mprotect(void *addr, size_t length, int prot, int pkey)
 /* What is sealed is so for ever: a view could not be made ordinary any more. */
 long call_mseal(uintptr_t addr, size_t length, long flags)
 {
-	long error = make_ordinary(addr, length);
+	long error = make_ordinary(addr, &length);
 
 	return failed(error) ? error : REAL3(SYS_mseal, addr, length, flags);
 }
 
+/* The kernel rounds both down. */
 EXPORT int remap_file_pages(void *addr, size_t size, int prot, size_t pgoff, int flags)
 {
+	uintptr_t start = (uintptr_t)addr & -PAGE_BYTES;
 	long error;
 
-	error = make_ordinary((uintptr_t)addr, size);
-	return (int)edge(failed(error) ? error :
-					 real_syscall(SYS_remap_file_pages, (long)addr, (long)size, prot,
-						      (long)pgoff, flags, 0));
+	size &= -PAGE_BYTES;
+	error = make_ordinary(start, &size);
+	return (int)edge(failed(error) ? error : real_syscall(SYS_remap_file_pages, (long)start, (long)size, prot,
+							      (long)pgoff, flags, 0));
 }
 
 EXPORT int mlock(const void *addr, size_t length)
@@ -103,9 +107,10 @@ EXPORT int mlock(const void *addr, size_t length)
 	uintptr_t start = (uintptr_t)addr & -PAGE_BYTES;
 	long error;
 
-	/* The one range call that rounds its start down itself. */
-	error = make_ordinary(start, length + ((uintptr_t)addr - start));
-	return (int)edge(failed(error) ? error : REAL2(SYS_mlock, addr, length));
+	/* It rounds its start down itself. */
+	length += (uintptr_t)addr - start;
+	error = make_ordinary(start, &length);
+	return (int)edge(failed(error) ? error : REAL2(SYS_mlock, start, length));
 }
 
 EXPORT int mlock2(const void *addr, size_t length, unsigned int flags)
@@ -115,8 +120,9 @@ EXPORT int mlock2(const void *addr, size_t length, unsigned int flags)
 
 	if (flags == 0)
 		return mlock(addr, length);
-	error = make_ordinary(start, length + ((uintptr_t)addr - start));
-	return (int)edge(failed(error) ? error : REAL3(SYS_mlock2, addr, length, flags));
+	length += (uintptr_t)addr - start;
+	error = make_ordinary(start, &length);
+	return (int)edge(failed(error) ? error : REAL3(SYS_mlock2, start, length, flags));
 }
 
 /* A view is never locked, so there is nothing to undo in it. */

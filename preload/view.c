@@ -369,6 +369,14 @@ int view_demote_range(uintptr_t addr, size_t length)
 	return 0;
 }
 
+size_t view_length(uintptr_t addr, size_t length)
+{
+	const struct attachment *at = attach_find_view(addr, 1);
+
+	return at != NULL && at->stuck && addr == at->view && round_up(length, PAGE_BYTES) == at->length ? at->region :
+													     length;
+}
+
 long view_answer(uintptr_t addr, size_t length, long ret)
 {
 	const struct attachment *at;
@@ -378,5 +386,8 @@ long view_answer(uintptr_t addr, size_t length, long ret)
 	at = attach_find_view(addr, 1);
 	if (at == NULL && length > 0)
 		at = attach_find_view(addr + length - 1, 1);
+	/* All of it fits: then the program is to know. */
+	if (at != NULL && addr == at->window && length == at->region)
+		return ret;
 	return at != NULL && at->stuck ? -ENOMEM : ret;
 }

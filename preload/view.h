@@ -76,6 +76,12 @@ int view_demote(struct attachment *at);
 int view_demote_range(uintptr_t addr, size_t length);
 
 /*
+ * The length for a call on a range after what could be was demoted: stuck huge pages take a call on all of them for a whole
+ * number of pages only, which the program need not have asked for.
+ */
+size_t view_length(uintptr_t addr, size_t length);
+
+/*
  * What to tell the program of a call on a range that was demoted.  Stuck huge pages refuse what is not a multiple of
  * their size; the program, which does not know of them, gets ENOMEM for that EINVAL, and the user a line.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * advice-demotes.c - advice that needs a mapping of this process' own.
- * Expects: redirected=4 demoted=4
+ * Expects: redirected=5 demoted=5
  */
 #include "snippet.h"
 
@@ -13,6 +13,20 @@ static void dont_fork(void)
 	IN_CHILD(SHOW_ACCESS(memory));
 	SHOW(madvise(memory, SIZE, MADV_DOFORK));
 	IN_CHILD(SHOW_ACCESS(memory));
+	SHOW(munmap(memory, SIZE));
+}
+
+/* What was said of all of it holds for what becomes of it. */
+static void kept(void)
+{
+	char *memory = map_shared(SIZE);
+
+	fill(memory, SIZE, 2);
+	SHOW(madvise(memory, SIZE, MADV_DONTFORK));
+	SHOW(mprotect(memory, PAGE, PROT_READ));
+	SHOW_ACCESS(memory);
+	IN_CHILD(SHOW_ACCESS(memory); SHOW_ACCESS(memory + MEGA));
+	printf("%zu wrong\n", wrong_pages(memory, SIZE, 2));
 	SHOW(munmap(memory, SIZE));
 }
 
@@ -38,6 +52,7 @@ static void beyond_the_end(void)
 int main(void)
 {
 	dont_fork();
+	kept();
 	half(MADV_RANDOM);
 	half(MADV_DONTDUMP);
 	beyond_the_end();
