@@ -137,7 +137,8 @@ void op_lock(struct run *run)
 	if (mapping == NULL)
 		return;
 	range = run_pick_range(run, mapping);
-	switch (run_below(run, 8)) {
+	/* Without locks for huge pages, which would show in what MADV_DONTNEED returns. */
+	switch (mapping->stuck ? 4 + run_below(run, 4) : run_below(run, 8)) {
 	case 0:
 	case 1:
 	case 2:
@@ -163,6 +164,16 @@ void op_lock(struct run *run)
 	}
 }
 
+/*
+ * What comes from an arena to a place of the kernel's choice is not to be left out by fork(): see op_advise().  That
+ * advice, if it was given, goes with the mapping.
+ */
+static void keep_on_fork(uintptr_t addr, size_t pages)
+{
+	if (!run_in_arena(addr))
+		madvise((void *)addr, pages * PAGE, MADV_DOFORK);
+}
+
 /* Where the mapping is now.  Whether one that the kernel placed could stay where it was depends on its neighbours. */
 static void moved(struct run *run, struct mapping *mapping, uintptr_t to, size_t pages)
 {
@@ -170,7 +181,9 @@ static void moved(struct run *run, struct mapping *mapping, uintptr_t to, size_t
 		run_log(run, " = %lx", (unsigned long)to);
 	else
 		run_log(run, " = somewhere+%lx", (unsigned long)to % PAGE);
-	*mapping = (struct mapping){ to, pages, run_in_arena(to) };
+	if (mapping->placed)
+		keep_on_fork(to, pages);
+	*mapping = (struct mapping){ .base = to, .pages = pages, .placed = run_in_arena(to) };
 }
 
 static void resize(struct run *run, struct mapping *mapping)
@@ -232,6 +245,8 @@ static void double_it(struct run *run, struct mapping *mapping)
 		return;
 	}
 	run_log(run, " = somewhere+%lx", (unsigned long)result % PAGE);
+	if (mapping->placed)
+		keep_on_fork((uintptr_t)result, mapping->pages);
 	run_add_mapping(run, (uintptr_t)result, mapping->pages);
 }
 
@@ -240,7 +255,7 @@ void op_remap(struct run *run)
 	struct mapping *mapping = run_pick_mapping(run);
 	struct range range;
 
-	if (mapping == NULL)
+	if (mapping == NULL || mapping->stuck)
 		return;
 	switch (run_below(run, 8)) {
 	case 0:

@@ -50,6 +50,9 @@ static const char usage[] =
 	"                    fault-codes  si_code of SIGSEGV: in msharefs' windows, around a read-only view, a write to\n"
 	"                                 where nothing is gets SEGV_ACCERR\n"
 	"                    last-pid     whether shm_lpid is ours: making a mapping ordinary moves an attach\n"
+	"                    huge-pages   segments, and after a fork what anonymous memory there was, get only calls on all of\n"
+	"                                 a mapping, and none that moves, grows or locks it; segments are attached where the\n"
+	"                                 kernel likes, without SHM_EXEC, and not locked\n"
 	"  --redirected N    fail if the library redirected fewer mappings than N (0)\n"
 	"  --log LEVEL       MSHARE_LOG for the library (error)\n"
 	"  --verbose         print what both observe in the one sequence of --seed\n"
@@ -295,7 +298,7 @@ static void read_options(int argc, char **argv)
 	if (options.library == NULL || access(options.library, R_OK) != 0)
 		wrong("--library", options.library ? options.library : "", "the path of libmshare_preload.so");
 	if (!tolerances_known(options.tolerate))
-		wrong("--tolerate", options.tolerate, "a list of residency, remap-file-pages, fault-codes and last-pid");
+		wrong("--tolerate", options.tolerate, "a list of residency, remap-file-pages, fault-codes, last-pid and huge-pages");
 	if (access(options.files, W_OK) != 0)
 		wrong("--files", options.files, "a folder to write in");
 }

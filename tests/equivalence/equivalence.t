@@ -32,5 +32,10 @@ else
 	else
 		skip "thp" "this kernel has no huge pages in shared memory"
 	fi
+	if machine_huge_pages 64; then
+		ok "hugetlb: $sequences sequences" same hugetlb 1000 huge-pages,residency,last-pid
+	else
+		skip "hugetlb" "this machine has no 64 huge pages to spare"
+	fi
 fi
 done_testing

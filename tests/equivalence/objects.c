@@ -39,18 +39,18 @@ static void log_place(struct run *run, uintptr_t place)
 		run_log(run, "(%lx", (unsigned long)place);
 }
 
-/* The address is told where it was ours to choose. */
-static void log_mapped(struct run *run, void *result, size_t pages)
+/* The address is told where it was ours to choose.  NULL: nothing was mapped. */
+static struct mapping *log_mapped(struct run *run, void *result, size_t pages)
 {
 	if (result == MAP_FAILED) {
 		run_log(run, " = %s", strerrorname_np(errno));
-		return;
+		return NULL;
 	}
 	if (run_in_arena((uintptr_t)result))
 		run_log(run, " = %lx", (unsigned long)result);
 	else
 		run_log(run, " = somewhere+%lx", (unsigned long)result % PAGE);
-	run_add_mapping(run, (uintptr_t)result, pages);
+	return run_add_mapping(run, (uintptr_t)result, pages);
 }
 
 struct map_arguments {
@@ -80,6 +80,7 @@ void op_map(struct run *run)
 {
 	struct map_arguments arguments = pick_arguments(run);
 	size_t length = arguments.pages * PAGE - (run_chance(run, 15) ? run_below(run, PAGE) : 0);
+	struct mapping *mapping;
 	void *result;
 
 	arguments.flags |= MAP_ANONYMOUS;
@@ -94,7 +95,9 @@ void op_map(struct run *run)
 	errno = 0;
 	result = run_chance(run, 30) ? mmap64((void *)arguments.place, length, arguments.prot, arguments.flags, -1, 0) :
 				       mmap((void *)arguments.place, length, arguments.prot, arguments.flags, -1, 0);
-	log_mapped(run, result, arguments.pages);
+	mapping = log_mapped(run, result, arguments.pages);
+	if (mapping != NULL)
+		mapping->huge = run->huge_pages && !mapping->placed;
 }
 
 static void new_segment(struct run *run)
@@ -118,8 +121,9 @@ static void new_segment(struct run *run)
 static void attach(struct run *run, struct object *object)
 {
 	static const int choices[] = { 0, 0, 0, 0, SHM_RDONLY, SHM_RND, SHM_RDONLY | SHM_RND, SHM_REMAP, SHM_EXEC };
-	int flags = choices[run_below(run, 9)];
-	uintptr_t place = pick_place(run, 45);
+	int flags = choices[run_below(run, run->huge_pages ? 8 : 9)];
+	uintptr_t place = pick_place(run, run->huge_pages ? 0 : 45);
+	struct mapping *mapping;
 	void *result;
 
 	/* Without an address the kernel refuses SHM_REMAP; with a wrong one it may replace anything. */
@@ -129,7 +133,9 @@ static void attach(struct run *run, struct object *object)
 	if (!run_has_room(run))
 		return;
 	result = shmat(object->id, (void *)place, flags);
-	log_mapped(run, result, object->pages);
+	mapping = log_mapped(run, result, object->pages);
+	if (mapping != NULL)
+		mapping->huge = mapping->stuck = run->huge_pages;
 }
 
 /* Not the times, and of the process ids only whether they are ours. */
@@ -153,9 +159,12 @@ static void control(struct run *run, struct object *object)
 	static const struct {
 		int command;
 		const char *name;
-	} commands[] = { { IPC_RMID, "IPC_RMID" }, { SHM_LOCK, "SHM_LOCK" }, { SHM_UNLOCK, "SHM_UNLOCK" } };
+	} commands[] = { { IPC_RMID, "IPC_RMID" }, { SHM_UNLOCK, "SHM_UNLOCK" }, { SHM_LOCK, "SHM_LOCK" } };
 	size_t choice = run_below(run, 8);
 
+	/* Huge pages are never locked, and never say so. */
+	if (run->huge_pages && choice == 2)
+		choice = 1;
 	if (choice >= 3) {
 		log_segment(run, object);
 		return;

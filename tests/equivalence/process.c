@@ -66,6 +66,8 @@ void op_fork(struct run *run)
 
 	if (run->depth > 1 || pipe(ends) != 0)
 		return;
+	for (size_t i = 0; i < MAX_MAPPINGS; i++)
+		run->mappings[i].stuck |= run->mappings[i].huge;
 	child = fork_somehow(run);
 	if (child == 0) {
 		close(ends[0]);

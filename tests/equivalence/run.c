@@ -131,16 +131,17 @@ static struct mapping *entry_for_new(struct run *run)
 	return NULL;
 }
 
-void run_add_mapping(struct run *run, uintptr_t base, size_t pages)
+struct mapping *run_add_mapping(struct run *run, uintptr_t base, size_t pages)
 {
 	struct mapping *mapping = entry_for_new(run);
 
 	if (mapping == NULL) {
 		munmap((void *)base, pages * PAGE);
-		return;
+		return NULL;
 	}
-	*mapping = (struct mapping){ base, pages, run_in_arena(base) };
+	*mapping = (struct mapping){ .base = base, .pages = pages, .placed = run_in_arena(base) };
 	run_log(run, " as m%d", run_mapping_index(run, mapping));
+	return mapping;
 }
 
 int run_mapping_index(const struct run *run, const struct mapping *mapping)
@@ -158,6 +159,10 @@ struct range run_pick_range(struct run *run, const struct mapping *mapping)
 	struct range range = { mapping->base, mapping->pages * PAGE, true };
 	size_t skipped;
 
+	if (mapping->stuck) {
+		range.length -= run_chance(run, 10) ? run_below(run, PAGE) : 0;
+		return range;
+	}
 	if (!run_chance(run, 40)) {
 		skipped = run_below(run, mapping->pages);
 		range.addr += skipped * PAGE;

@@ -47,6 +47,8 @@ struct mapping {
 	uintptr_t base;		/* 0: free entry */
 	size_t pages;
 	bool placed;		/* in an arena */
+	bool huge;		/* with run.huge_pages: perhaps of huge pages that nobody asked for, */
+	bool stuck;		/* and that others may have too: then calls on it are on all of it */
 };
 
 struct run {
@@ -59,6 +61,7 @@ struct run {
 	bool remap_file_pages;	/* does it meet the same vmas? */
 	bool fault_codes;	/* are si_codes of SIGSEGV the same? */
 	bool last_pid;		/* is shm_lpid? */
+	bool huge_pages;	/* may segments and anonymous memory be of huge pages?  See --tolerate. */
 	bool grown;		/* a mapping that then was moved, which sets shm_lpid, or had room where it was */
 	bool pageout;		/* this sequence may use MADV_PAGEOUT, of which nobody knows how many pages it finds */
 	struct mapping mappings[MAX_MAPPINGS];
@@ -85,8 +88,11 @@ struct mapping *run_pick_mapping(struct run *run);
 struct object *run_pick_object(struct run *run);
 struct object *run_free_object(struct run *run);
 
-/* Remembers a mapping that was made; in a full table it takes the place of one in an arena, or else is unmapped. */
-void run_add_mapping(struct run *run, uintptr_t base, size_t pages);
+/*
+ * Remembers a mapping that was made; in a full table it takes the place of one in an arena, or else is unmapped, and NULL
+ * returned.
+ */
+struct mapping *run_add_mapping(struct run *run, uintptr_t base, size_t pages);
 bool run_has_room(const struct run *run);
 bool run_in_arena(uintptr_t addr);
 

@@ -36,7 +36,8 @@ static void put_totals(void)
 
 static bool in_words(const char *word, size_t length)
 {
-	static const char *const words[] = { "residency", "remap-file-pages", "fault-codes", "last-pid" };
+	static const char *const words[] = { "residency", "remap-file-pages", "fault-codes", "last-pid",
+					     "huge-pages" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strlen(words[i]) == length && memcmp(words[i], word, length) == 0)
@@ -75,6 +76,7 @@ int worker_main(int argc, char **argv)
 	run.remap_file_pages = !tolerates(argv[3], "remap-file-pages");
 	run.fault_codes = !tolerates(argv[3], "fault-codes");
 	run.last_pid = !tolerates(argv[3], "last-pid");
+	run.huge_pages = tolerates(argv[3], "huge-pages");
 	objects_set_folder(argv[4]);
 	/* A sequence is always played to its end: it has segments to remove. */
 	signal(SIGPIPE, SIG_IGN);
