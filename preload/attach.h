@@ -53,6 +53,7 @@ struct attachment {
 	bool stuck;		/* huge pages that no call can be spared any more: see view_demote() */
 	bool inherited;		/* since it was made there was a fork: others may have it too */
 	bool readonly;		/* SHM_RDONLY */
+	bool noreserve;		/* huge pages: the program asked for MAP_NORESERVE */
 	bool dontdump;		/* the program asked for MADV_DONTDUMP */
 	unsigned char advice[ADVICE_GROUPS];	/* huge pages: MADV_* for all of it, which is due when it is demoted */
 };

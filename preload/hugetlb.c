@@ -135,6 +135,7 @@ uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal
 	at.window = (uintptr_t)addr;
 	at.length = round_up(request->length, asked ? HUGE_2MB : PAGE_BYTES);
 	at.kind = request_kind(request);
+	at.noreserve = request->flags & MAP_NORESERVE;
 	at.offset = request_offset(request);
 	return enter(&at, refusal);
 }
@@ -268,16 +269,19 @@ static void copy_resident(uintptr_t to, const struct attachment *at)
 	}
 }
 
+static int ordinary_flags(const struct attachment *at)
+{
+	return MAP_SHARED | MAP_ANONYMOUS | (at->noreserve ? MAP_NORESERVE : 0);
+}
+
 /* Nothing can bring the huge pages back by now, so the copy has to get there. */
 static void put_copy(uintptr_t copy, const struct attachment *at)
 {
-	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
-
 	if (at->region > at->length)
 		real_munmap(at->view + at->length, at->region - at->length);
 	if (!failed(real_mremap(copy, at->length, at->length, MREMAP_MAYMOVE | MREMAP_FIXED, at->view)))
 		return;
-	real_mmap(at->view, at->length, PROT_READ | PROT_WRITE, flags, -1, 0);
+	real_mmap(at->view, at->length, PROT_READ | PROT_WRITE, ordinary_flags(at) | MAP_FIXED, -1, 0);
 	real_mprotect(copy, at->length, PROT_READ);
 	memcpy((void *)at->view, (const void *)copy, at->length);
 	real_mprotect(at->view, at->length, at->prot);
@@ -290,7 +294,7 @@ int hugetlb_demote(struct attachment *at)
 
 	if (at->inherited)
 		return -EBUSY;
-	copy = real_mmap(0, at->length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	copy = real_mmap(0, at->length, PROT_READ | PROT_WRITE, ordinary_flags(at), -1, 0);
 	if (failed(copy))
 		return (int)copy;
 	/* Nobody may write any more; a thread that does now gets a SIGSEGV, as between the steps of any demotion. */
