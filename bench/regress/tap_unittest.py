@@ -13,6 +13,8 @@ sys.path.insert(0, str(HERE.parent))
 class _TapResult(unittest.TestResult):
     """A line of TAP for each case."""
 
+    _failed_parts = ()
+
     def _line(self, outcome, test, detail=""):
         name = test if isinstance(test, str) else test.shortDescription()
         print(f"{outcome} {self.testsRun} - {name}", flush=True)
@@ -34,11 +36,20 @@ class _TapResult(unittest.TestResult):
         super().addSkip(test, reason)
         self._line("ok", f"{test.shortDescription()} # SKIP {reason}")
 
+    def startTest(self, test):
+        super().startTest(test)
+        self._failed_parts = []
+
     def addSubTest(self, test, subtest, err):
-        """A sub-test that failed fails its case."""
+        """A sub-test that fails, fails its case: one line for all of them, when the case is done."""
         if err:
             super().addSubTest(test, subtest, err)
-            self._line("not ok", subtest, self._exc_info_to_string(err, test))
+            self._failed_parts.append(self._exc_info_to_string(err, subtest))
+
+    def stopTest(self, test):
+        if self._failed_parts:
+            self._line("not ok", test, "\n".join(self._failed_parts))
+        super().stopTest(test)
 
 
 def main(module="__main__"):
