@@ -180,6 +180,18 @@ static vm_flags_t mshare_vm_flags(const struct mshare_mapping *map)
 	return flags;
 }
 
+/*
+ * Some drivers fill the page tables in ->mmap().  Guests would go on using
+ * that, and with no vma nobody would ever take it away.
+ */
+static void mshare_undo_mmap(struct vm_area_struct *vma)
+{
+	/* hugetlbfs does not, and may have refused before all is set up. */
+	if (!is_vm_hugetlb_page(vma))
+		zap_page_range_single(vma, vma->vm_start,
+				      vma->vm_end - vma->vm_start, NULL);
+}
+
 /* mmap_region() for what a region may hold: an unmerged shared file mapping. */
 static int mshare_insert_vma(struct mm_struct *mm, unsigned long addr,
 			     const struct mshare_mapping *map, vm_flags_t flags)
@@ -196,17 +208,17 @@ static int mshare_insert_vma(struct mm_struct *mm, unsigned long addr,
 
 	err = mmap_file(map->file, vma);
 	if (err)
-		goto out_put_file;
+		goto out_unmap;
 	/*
 	 * Device memory: its driver counts on the process that maps it.
 	 * Secret memory: locked, and for the eyes of that process only.
 	 */
 	err = -ENODEV;
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_LOCKED))
-		goto out_close;
+		goto out_unmap;
 	err = vma_link(mm, vma);
 	if (err)
-		goto out_close;
+		goto out_unmap;
 
 	khugepaged_enter_vma(vma, vma->vm_flags);
 	vm_stat_account(mm, vma->vm_flags, vma_pages(vma));
@@ -214,9 +226,9 @@ static int mshare_insert_vma(struct mm_struct *mm, unsigned long addr,
 	vma_set_page_prot(vma);
 	return 0;
 
-out_close:
+out_unmap:
+	mshare_undo_mmap(vma);
 	vma_close(vma);
-out_put_file:
 	fput(vma->vm_file);
 	vm_area_free(vma);
 	return err;

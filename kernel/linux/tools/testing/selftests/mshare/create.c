@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 
 #include "../kselftest_harness.h"
 #include "mshare_test.h"
+
+#define TRACING	"/sys/kernel/tracing"
 
 FIXTURE(create) {
 	struct mshare_env env;
@@ -227,6 +230,28 @@ TEST_F(create, other_files)
 	EXPECT_EQ(0UL, mapped_bytes(self->fd));
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+/*
+ * The trace buffer fills the page tables in its ->mmap(), and is refused after
+ * that: what it filled in must not stay behind for the guests.
+ */
+TEST_F(create, driver_that_maps_at_once)
+{
+	static const char path[] = TRACING "/per_cpu/cpu0/trace_pipe_raw";
+	int file;
+
+	ASSERT_EQ(0, create_anon(self->fd, 0, PAGE_SZ));
+	if (access(path, F_OK))
+		mount("none", TRACING, "tracefs", 0, NULL);
+	file = open(path, O_RDONLY | O_NONBLOCK);
+	if (file < 0)
+		SKIP(return, "%s: %s", path, strerror(errno));
+	EXPECT_ERRNO(ENODEV, create_mapping(self->fd, 0, PAGE_SZ, 0, PROT_READ,
+					    REGION_FLAGS, file));
+	EXPECT_EQ(SIGSEGV, probe_load(self->p));
+	close(file);
+	umount2(TRACING, MNT_DETACH);
 }
 
 /* The range must be of whole pages, not empty, inside the region. */
