@@ -6,6 +6,7 @@
  * execve() and any single thread.  Its memory cgroup is charged, the OOM killer
  * counts the region as the owner's, and with the owner it ends.
  */
+#include <linux/fs.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -135,27 +136,46 @@ static void mshare_kill(struct mshare_region *region)
 	mmap_write_unlock(mm);
 }
 
-/* A process is gone: nobody may use the regions that it made any longer. */
-void mshare_exit_owner(struct signal_struct *sig)
+/*
+ * Let go of one region of @sig, which ends.
+ *
+ * The region is held, so that it can be killed without the lock, and its mount's
+ * superblock, which must outlive it: a region without fd and window does not keep
+ * anybody from umount().  One that is on its way out needs no killing.
+ */
+static void mshare_exit_region(struct signal_struct *sig)
 {
-	for (;;) {
-		struct mshare_region *region;
-		struct inode *inode = NULL;
+	struct super_block *sb = NULL;
+	struct mshare_region *region;
+	struct inode *inode = NULL;
 
-		spin_lock(&mshare_owner_lock);
-		region = hlist_entry_safe(sig->mshare_regions.first,
-					  struct mshare_region, owned);
-		if (region) {
-			hlist_del_init(&region->owned);
-			/* NULL: on its way out, with all that it holds. */
-			inode = igrab(&region->vfs_inode);
-		}
-		spin_unlock(&mshare_owner_lock);
-		if (!region)
-			return;
-		if (!inode)
-			continue;
+	spin_lock(&mshare_owner_lock);
+	region = hlist_entry_safe(sig->mshare_regions.first,
+				  struct mshare_region, owned);
+	if (region) {
+		hlist_del_init(&region->owned);
+		sb = region->vfs_inode.i_sb;
+		if (!atomic_inc_not_zero(&sb->s_active))
+			sb = NULL;
+	}
+	if (sb)
+		inode = igrab(&region->vfs_inode);
+	spin_unlock(&mshare_owner_lock);
+
+	if (inode) {
 		mshare_kill(region);
 		iput(inode);
 	}
+	if (sb)
+		deactivate_super(sb);
+}
+
+/*
+ * A process is gone: nobody may use the regions that it made any longer.  Nobody
+ * adds one any more, so most processes get by without the lock.
+ */
+void mshare_exit_owner(struct signal_struct *sig)
+{
+	while (!hlist_empty(&sig->mshare_regions))
+		mshare_exit_region(sig);
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 
 #include "../kselftest_harness.h"
 #include "mshare_test.h"
@@ -394,6 +395,85 @@ TEST_F(owner, exit_frees_memory)
 	EXPECT_GE(before + 4 * 1024, meminfo_settled("Shmem"));
 	munmap(p, SLOT);
 	close(fd);
+}
+
+/* Owns a region that takes a while to unmap, and that nothing keeps open. */
+static int idle_owner(void *arg)
+{
+	pthread_mutex_t *held = arg;
+	int root, fd;
+	char *p;
+
+	root = open(MSHARE_MNT, O_RDONLY | O_DIRECTORY);
+	fd = region_create(root, "r", SLOT);
+	CHECK(fd >= 0);
+	CHECK(!create_anon(fd, 0, MB(128)));
+	p = window(fd, SLOT, RW, NULL);
+	CHECK(p != MAP_FAILED);
+	fill(p, MB(128), 1);
+	CHECK(!munmap(p, SLOT));
+	close(fd);
+	close(root);
+	/* Tells that we are about to give up our memory, and then the region. */
+	CHECK(!pthread_mutex_lock(held));
+	return 0;
+}
+
+/* In shared memory: the kernel tells when its holder exits. */
+static pthread_mutex_t *robust_mutex(void)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)shared_anon(PAGE_SZ);
+	pthread_mutexattr_t attr;
+
+	if (mutex == MAP_FAILED || pthread_mutexattr_init(&attr) ||
+	    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED) ||
+	    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST) ||
+	    pthread_mutex_init(mutex, &attr))
+		return NULL;
+	return mutex;
+}
+
+static bool holder_is_gone(pthread_mutex_t *mutex)
+{
+	int i, err;
+
+	for (i = 0; i < 600000; i++) {
+		err = pthread_mutex_trylock(mutex);
+		if (err == EOWNERDEAD)
+			pthread_mutex_consistent(mutex);
+		if (!err || err == EOWNERDEAD)
+			pthread_mutex_unlock(mutex);
+		if (err == EOWNERDEAD)
+			return true;
+		usleep(100);
+	}
+	return false;
+}
+
+/*
+ * A region that nobody has open or mapped does not keep its mount busy, and the
+ * mount may go while the region is being unmapped.
+ */
+TEST_F_TIMEOUT(owner, umount_while_owner_exits, 120)
+{
+	int round;
+
+	close(self->env.root);
+	for (round = 0; round < 8; round++) {
+		pthread_mutex_t *held = robust_mutex();
+		pid_t pid;
+
+		ASSERT_NE(NULL, held);
+		pid = child_run(idle_owner, held);
+		EXPECT_TRUE(holder_is_gone(held));
+		usleep(round * 3000);
+		EXPECT_EQ(0, umount2(MSHARE_MNT, 0));
+		EXPECT_EQ(0, child_wait(pid));
+		ASSERT_EQ(0, mshare_mount(NULL));
+		munmap(held, PAGE_SZ);
+	}
+	self->env.root = open(MSHARE_MNT, O_RDONLY | O_DIRECTORY);
+	EXPECT_LE(0, self->env.root);
 }
 
 TEST_HARNESS_MAIN
