@@ -9,6 +9,7 @@
  * the inode hash and has no directory entry, so that the VFS sees to "found or
  * made" and to "gone with the last user".
  */
+#include <linux/dcache.h>
 #include <linux/file.h>
 #include <linux/hash.h>
 #include <linux/hugetlb.h>
@@ -213,8 +214,8 @@ static struct inode *mshare_get_object(struct super_block *sb,
 static int mshare_install_fd(struct vfsmount *mnt, struct inode *inode,
 			     const struct mshare_target *target, u32 flags)
 {
-	const unsigned char *name = target->file->f_path.dentry->d_name.name;
 	int access = target->caller_writes ? O_RDWR : O_RDONLY;
+	struct name_snapshot name;
 	struct file *file;
 	int fd;
 
@@ -223,9 +224,14 @@ static int mshare_install_fd(struct vfsmount *mnt, struct inode *inode,
 		iput(inode);
 		return fd;
 	}
-	/* Under the object's name, /proc/PID/maps reads as it did before. */
-	file = alloc_file_pseudo(inode, mnt, name, access,
+	/*
+	 * Under the object's name, /proc/PID/maps reads as it did before.  That
+	 * name can be changed, and freed, by rename() at any time.
+	 */
+	take_dentry_name_snapshot(&name, target->file->f_path.dentry);
+	file = alloc_file_pseudo(inode, mnt, name.name.name, access,
 				 &mshare_file_operations);
+	release_dentry_name_snapshot(&name);
 	if (IS_ERR(file)) {
 		iput(inode);
 		put_unused_fd(fd);
