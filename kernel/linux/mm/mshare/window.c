@@ -275,6 +275,18 @@ static vm_fault_t mshare_fault_vma_lock(struct mm_struct *host,
 }
 
 /*
+ * Others decide how long the host mm stays locked, and they may be another
+ * user's: who waits for them can be killed, as one who waits for its own mm.
+ */
+static bool mshare_lock_host(struct mm_struct *host, unsigned int flags)
+{
+	if (flags & FAULT_FLAG_KILLABLE)
+		return !mmap_read_lock_killable(host);
+	mmap_read_lock(host);
+	return true;
+}
+
+/*
  * The slow path.  As handle_mm_fault() does it, VM_FAULT_RETRY and
  * VM_FAULT_COMPLETED say that the host's lock is not held any more, but for
  * a fault that must not wait.
@@ -287,7 +299,8 @@ static vm_fault_t mshare_fault_mmap_lock(struct mm_struct *host,
 	struct vm_area_struct *vma;
 
 	flags &= ~FAULT_FLAG_VMA_LOCK;
-	mmap_read_lock(host);
+	if (!mshare_lock_host(host, flags))
+		return VM_FAULT_RETRY;
 	vma = vma_lookup(host, address);
 	if (vma && mshare_access_ok(vma, flags))
 		ret = handle_vma_fault(vma, address, flags);
