@@ -280,6 +280,82 @@ TEST_F(advice, mincore)
 	EXPECT_EQ(0xaa, vec[4]);
 }
 
+struct onlooker {
+	int root;
+	int file;	/* another user's, to be read only: half in memory */
+	int region;	/* the same */
+};
+
+#define HALF	MB(1)
+
+/* Do the first page and the last seem to be in memory? */
+static bool mincore_says(char *p, int first, int last)
+{
+	static unsigned char vec[2 * HALF / PAGE_SZ];
+
+	CHECK(!mincore(p, 2 * HALF, vec));
+	return (vec[0] & 1) == first && (vec[sizeof(vec) - 1] & 1) == last;
+}
+
+static int onlooker(void *arg)
+{
+	struct onlooker *on = arg;
+	char *own, *p;
+	int fd;
+
+	become_nobody();
+	/* Somebody else's file in a region of one's own. */
+	fd = region_create(on->root, "own", SLOT);
+	CHECK(fd >= 0);
+	CHECK(!create_mapping(fd, 0, 2 * HALF, 0, PROT_READ, REGION_FLAGS,
+			      on->file));
+	p = window(fd, SLOT, RW, NULL);
+	CHECK(p != MAP_FAILED);
+	CHECK(mincore_says(p, 1, 1));
+	/* Somebody else's region. */
+	p = window(on->region, SLOT, PROT_READ, NULL);
+	CHECK(p != MAP_FAILED);
+	CHECK(mincore_says(p, 1, 1));
+	/* One's own memory, in the region of an object. */
+	own = shared_anon(2 * HALF);
+	CHECK(own != MAP_FAILED);
+	fill(own, HALF, 1);
+	fd = object_open(on->root, own, 2 * HALF, 0);
+	CHECK(fd >= 0);
+	p = object_window(fd, RW, NULL);
+	CHECK(p != MAP_FAILED);
+	CHECK(mincore_says(p, 1, 0));
+	CHECK(!unlinkat(on->root, "own", 0));
+	return 0;
+}
+
+/*
+ * What others have in memory is not told to who may but read it: then, as with
+ * a plain mapping, all of it seems to be.
+ */
+TEST_F(advice, mincore_of_others)
+{
+	struct onlooker on = { .root = self->root };
+	int file = memfd(2 * HALF);
+	char path[32];
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(1, pwrite(file, "x", 1, 0));
+	ASSERT_EQ(0, fchmod(file, 0444));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	on.file = open(path, O_RDONLY);
+	ASSERT_LE(0, on.file);
+	ASSERT_EQ(0, create_anon(self->fd, 0, 2 * HALF));
+	fill(self->p, HALF, 1);
+	EXPECT_TRUE(mincore_says(self->p, 1, 0));
+	on.region = openat(self->root, "r", O_RDONLY);
+	ASSERT_LE(0, on.region);
+	EXPECT_EQ(0, child_wait(child_run(onlooker, &on)));
+	close(on.region);
+	close(on.file);
+	close(file);
+}
+
 /* Where there is no object: ENOMEM, as where there is no mapping. */
 TEST_F(advice, mincore_of_nothing)
 {
