@@ -98,6 +98,34 @@ TEST_F(reclaim, pageout_by_unlinked_window)
 	munmap(other, SLOT);
 }
 
+static int pageout_as_reader(void *arg)
+{
+	int fd = *(int *)arg;
+	char *p = window(fd, SLOT, PROT_READ, NULL);
+
+	become_nobody();
+	CHECK(p != MAP_FAILED);
+	CHECK(!madvise(p, BYTES, MADV_PAGEOUT));
+	return 0;
+}
+
+/*
+ * Who may but read what belongs to others does not push it out: no error, no
+ * effect, as with a plain mapping of a file.
+ */
+TEST_F(reclaim, pageout_by_reader)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	fd = open(path, O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, child_wait(child_run(pageout_as_reader, &fd)));
+	EXPECT_EQ(BYTES / PAGE_SZ, resident(self->fd));
+	close(fd);
+}
+
 static int verify_at_step_1(void *arg)
 {
 	void **args = arg;
