@@ -21,9 +21,11 @@
  * 2. A window holds a reference to the region through vm_file, and drops it
  *    in remove_vma(), after unmap_page_range() has cleared the guest's p4d
  *    entries and the mmu_gather has flushed its TLBs.  So a region has no
- *    linked entry, and no CPU a cached one, when it dies.  GUP-fast, which
- *    may still walk with interrupts off, is held off by the RCU-delayed
- *    freeing of page tables (MMU_GATHER_RCU_TABLE_FREE).
+ *    linked entry, and no CPU a cached one, when it dies.  GUP-fast walks the
+ *    tables with interrupts off.  Bare metal frees tables right after the
+ *    flush, so whoever unlinks, or frees tables of a host mm, has to flush with
+ *    freed_tables set: that interrupts every CPU in the cpumasks of the
+ *    guests.  Hypervisors may skip CPUs, and free tables after a grace period.
  * 3. A host pte change is followed by a TLB flush that reaches every guest:
  *    flush_tlb_mm_range() and the batches of reclaim go over to the guests by
  *    mshare_pend_flush().  A window is on the list that it walks from before
