@@ -164,6 +164,9 @@ kbuild()
 	if command -v ccache >/dev/null; then
 		cc='ccache gcc'
 		export CCACHE_DIR=${CCACHE_DIR:-$cache_dir/ccache}
+		# kbuild lets the compiler list the headers anyway: no need to
+		# run the preprocessor for that, a fifth of a first build
+		export CCACHE_DEPEND=1
 	fi
 	exec env -u MAKEFLAGS -u MFLAGS -u LDFLAGS -u CFLAGS \
 		KBUILD_BUILD_USER=mshare KBUILD_BUILD_HOST=guest \
