@@ -271,50 +271,6 @@ TEST_F_TIMEOUT(reclaim, pressure, 120)
 	EXPECT_EQ(0, cgroup_write(0, "memory.max", "max"));
 }
 
-#define HOT	MB(8)
-#define STEP	MB(4)
-#define ROUNDS	24
-
-/* Uses HOT bytes all the time, and STEP bytes after the other once. */
-static int use_and_stream(void *arg)
-{
-	int root = *(int *)arg, hot, cold, round;
-	unsigned long lost = 0;
-	char *used, *once;
-
-	CHECK(!cgroup_enter(0));
-	hot = region_anon(root, HOT);
-	cold = region_anon(root, ROUNDS * STEP);
-	CHECK(hot >= 0 && cold >= 0);
-	used = window(hot, SLOT, RW, WINDOW_AT(1));
-	once = window(cold, SLOT, RW, WINDOW_AT(2));
-	CHECK(used != MAP_FAILED && once != MAP_FAILED);
-	fill(used, HOT, 1);
-	for (round = 0; round < ROUNDS; round++) {
-		touch(used, HOT);
-		fill(once + round * STEP, STEP, round);
-		/* It takes a while to tell the ones from the others. */
-		if (round >= ROUNDS / 3)
-			lost += HOT / PAGE_SZ - resident(hot);
-	}
-	CHECK(filled(used, HOT, 1));
-	CHECK(resident(cold) < MB(24) / PAGE_SZ);
-	fprintf(stderr, "# of %lu pages in use %lu were taken in %d rounds\n",
-		HOT / PAGE_SZ, lost, ROUNDS - ROUNDS / 3);
-	CHECK(lost < HOT / PAGE_SZ / 2);
-	return 0;
-}
-
-/* A cgroup at its limit keeps what is in use, and gives up what is not. */
-TEST_F_TIMEOUT(reclaim, keeps_what_is_in_use, 120)
-{
-	if (no_cgroup)
-		SKIP(return, "%s", no_cgroup);
-	ASSERT_EQ(0, cgroup_write(0, "memory.max", "25165824"));
-	EXPECT_EQ(0, child_wait(child_run(use_and_stream, &self->root)));
-	EXPECT_EQ(0, cgroup_write(0, "memory.max", "max"));
-}
-
 /* A file on a disk: what windows write gets there, at the first fsync and on */
 TEST_F_TIMEOUT(reclaim, writeback, 60)
 {
