@@ -9,9 +9,11 @@ ended, when it is told to reconnect: by then the workload before has been measur
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -43,8 +45,10 @@ class Dies(unittest.TestCase):
     def start(self, name, harm):
         """A benchmark with such a pgbench, below the folder of that name."""
         self.out = OUT / name
-        bindir = OUT / f"{name}-bin"
-        bindir.mkdir(parents=True)
+        # Not below OUT, which may be root's alone, nor below /tmp, where a guest has its own.
+        bindir = pathlib.Path(tempfile.mkdtemp(prefix="mshare-bench-dies-", dir="/var/tmp"))
+        self.addCleanup(shutil.rmtree, bindir)
+        bindir.chmod(0o755)
         real = places.postgres_bindir(None)
         for path in real.iterdir():
             if path.name != "pgbench":
