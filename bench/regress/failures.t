@@ -17,7 +17,7 @@ import time
 import unittest
 
 import tap_unittest
-from mshare_bench import hugepages, procfs, redirect
+from mshare_bench import hugepages, layout, procfs, redirect
 
 LAUNCHER = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "mshare-bench"
 HUGE_PAGES = [pathlib.Path(name) for name in ("/proc/sys/vm/nr_hugepages",
@@ -82,6 +82,10 @@ class Failures(unittest.TestCase):
             except OSError:
                 continue
         return found
+
+    def postmaster(self):
+        """The server's first process, while clients are connected."""
+        return procfs.read_parent(self.servers(b"mshare_bench [local]")[0])
 
     def assert_no_traces(self):
         """No folder in memory, no segment, no server."""
@@ -166,17 +170,16 @@ class Failures(unittest.TestCase):
 
     def kill_postmaster(self, _process):
         """SIGKILL for the server; the exit status that must come of it."""
-        os.kill(procfs.read_parent(self.servers(b"mshare_bench [local]")[0]), signal.SIGKILL)
+        os.kill(self.postmaster(), signal.SIGKILL)
         return 1
 
     def test_server_dies(self):
         """a postmaster that is killed is an error, and nothing is left of it: its dynamic shared memory neither"""
         process = self.start()
         self.wait_for(process, "running pgbench ...")
-        postmaster = procfs.read_parent(self.servers(b"mshare_bench [local]")[0])
-        maps = (procfs.PROC / str(postmaster) / "maps").read_text()
-        files = {pathlib.Path(line.split()[5]) for line in maps.splitlines() if line.split()[5:] and
-                 line.split()[5].startswith("/dev/shm/")}
+        postmaster = self.postmaster()
+        maps = layout.parse_maps((procfs.PROC / str(postmaster) / "maps").read_text())
+        files = {pathlib.Path(m.name) for m in maps if m.name.startswith("/dev/shm/")}
         self.assertGreater(len(files), 0)
         os.kill(postmaster, signal.SIGKILL)
         self.assertEqual(self.end(process), 1, self.rest)

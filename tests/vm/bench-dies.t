@@ -19,7 +19,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "bench/regress"))
 import tap_unittest  # noqa: E402
-from mshare_bench import places  # noqa: E402
+from mshare_bench import places, procfs  # noqa: E402
 
 OUT = pathlib.Path(os.environ["bench_out"])
 LAUNCHER = pathlib.Path(os.environ["top_builddir"]).resolve() / "bench/mshare-bench"
@@ -29,7 +29,7 @@ SMALL = ["--configs", "stock", "--clients", "5", "--shared-buffers", "128MB", "-
 
 def descendants(pid):
     """All processes that a process has started, and those they have."""
-    found = [int(word) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
+    found = procfs.children(pid)
     return found + [other for child in found for other in descendants(child)]
 
 
