@@ -138,7 +138,7 @@ static long advise_view(struct attachment *at, uintptr_t addr, size_t length, in
 		return failed(ret) ? -ENOSYS : ret;
 	}
 	if (target == TO_TABLE && whole) {
-		at->dontdump = true;
+		at->advice[ADVICE_DUMP] = MADV_DONTDUMP;
 		return 0;
 	}
 	return -ENOSYS;

@@ -54,8 +54,7 @@ struct attachment {
 	bool inherited;		/* since it was made there was a fork: others may have it too */
 	bool readonly;		/* SHM_RDONLY */
 	bool noreserve;		/* huge pages: the program asked for MAP_NORESERVE */
-	bool dontdump;		/* the program asked for MADV_DONTDUMP */
-	unsigned char advice[ADVICE_GROUPS];	/* huge pages: MADV_* for all of it, which is due when it is demoted */
+	unsigned char advice[ADVICE_GROUPS];	/* MADV_* for all of it that is due when it is demoted; 0: none */
 };
 
 /* May nest: handlers of fork() that call us run under the lock their own thread holds. */

@@ -108,7 +108,7 @@ static long hide_shadow(const struct attachment *at)
 
 static long unhide_shadow(const struct attachment *at)
 {
-	if (!at->dontdump)
+	if (at->advice[ADVICE_DUMP] != MADV_DONTDUMP)
 		real_madvise(at->shadow, at->length, MADV_DODUMP);
 	return real_mprotect(at->shadow, at->length, at->prot);
 }
