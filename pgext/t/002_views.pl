@@ -154,11 +154,14 @@ sub stop_holder
 		WHERE application_name = 'pgbench'}) == 0 });
 }
 
-# Parallel query: workers and their dynamic shared memory have rows
+# Parallel query: workers and their dynamic shared memory have rows. The query
+# runs for minutes, so that they are there when they are looked for, and is
+# cancelled.
 $node->safe_psql('postgres', 'CREATE TABLE t AS SELECT generate_series(1, 100000) AS i');
 $node->safe_psql('postgres', 'ANALYZE t; CREATE FUNCTION slow(i int) RETURNS int PARALLEL SAFE COST 10000 LANGUAGE plpgsql
-	AS $$ BEGIN IF i % 1000 = 0 THEN PERFORM pg_sleep(0.02); END IF; RETURN i; END $$');
-my $query = $node->background_psql('postgres');
+	AS $$ BEGIN IF i % 10 = 0 THEN PERFORM pg_sleep(0.2); END IF; RETURN i; END $$');
+my $query = $node->background_psql('postgres', on_error_stop => 0);
+my $leader = $query->query_safe('SELECT pg_backend_pid()');
 $query->query_until(qr/started/, "\\echo started\nSET max_parallel_workers_per_gather = 2; SELECT count(*) FROM t WHERE slow(i) > 0;\n");
 my ($workers, $dsm);
 ok(wait_for(sub {
@@ -168,6 +171,8 @@ ok(wait_for(sub {
 }), 'parallel workers and their DSM segment have rows');
 my ($handle) = ($dsm // '') =~ /(\d+)/;
 ok(defined $handle && -e "/dev/shm/PostgreSQL.$handle", 'it is the one in /dev/shm');
+is($node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = $leader AND state = 'active'"),
+	't', 'the query was running all the time');
 $query->quit;
 $node->stop('immediate');
 
