@@ -488,6 +488,29 @@ long status_kb(pid_t pid, const char *key)
 	return value_in(pid ? path : "/proc/self/status", key);
 }
 
+bool smaps_line(const char *p, const char *key, char *text, size_t size)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[512], start[32];
+	bool in_record = false, found = false;
+	size_t len = strlen(key);
+
+	if (!f)
+		return false;
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)p);
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, start, strlen(start)))
+			in_record = true;
+		else if (in_record && !strncmp(line, key, len) &&
+			 line[len] == ':')
+			found = true;
+	}
+	fclose(f);
+	if (found)
+		snprintf(text, size, "%s", line + len + 1);
+	return found;
+}
+
 /*
  * The kernel counts page tables for each CPU first, and adds that up from time
  * to time, or when this file is read: without, a figure may be a few hundred

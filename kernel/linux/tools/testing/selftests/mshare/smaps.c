@@ -49,39 +49,28 @@ FIXTURE_TEARDOWN(smaps)
 	EXPECT_EQ(0, mshare_end(&self->env));
 }
 
-/* kB after @key in the record that begins with @start, or -1. */
-static long value_of(const char *path, const char *start, const char *key)
+/* kB, or -1. */
+static long smaps_of(const char *p, const char *key)
 {
+	char text[64];
+
+	return smaps_line(p, key, text, sizeof(text)) ? atol(text) : -1;
+}
+
+static long rollup(const char *key)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
 	size_t len = strlen(key);
-	bool in_record = !*start;
-	FILE *f = fopen(path, "r");
 	char line[512];
 	long kb = -1;
 
 	if (!f)
 		return -1;
-	while (kb < 0 && fgets(line, sizeof(line), f)) {
-		if (*start && !strncmp(line, start, strlen(start)))
-			in_record = true;
-		else if (in_record && !strncmp(line, key, len) &&
-			 line[len] == ':')
-			kb = strtol(line + len + 1, NULL, 10);
-	}
+	while (kb < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, len) && line[len] == ':')
+			kb = atol(line + len + 1);
 	fclose(f);
 	return kb;
-}
-
-static long smaps_of(const char *p, const char *key)
-{
-	char start[32];
-
-	snprintf(start, sizeof(start), "%lx-", (unsigned long)p);
-	return value_of("/proc/self/smaps", start, key);
-}
-
-static long rollup(const char *key)
-{
-	return value_of("/proc/self/smaps_rollup", "", key);
 }
 
 /* One window: all of it is this process's, and in proportion as well. */
