@@ -6,10 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "../kselftest_harness.h"
+#include "mshare_sys.h"
 #include "mshare_test.h"
 
 #ifndef MADV_POPULATE_READ
@@ -369,7 +371,131 @@ TEST_F(advice, mincore_of_nothing)
 	free(vec);
 }
 
-/* msync is as harmless as on shared memory. */
+/* Kilobytes of the window at @p that have been used since they got cold. */
+static long referenced(const char *p)
+{
+	char text[64];
+
+	return smaps_line(p, "Referenced", text, sizeof(text)) ? atol(text) : -1;
+}
+
+/*
+ * Proves that MADV_COLD of a window takes the accessed bits away that are in
+ * the page tables of the region, of the range and no more.
+ */
+TEST_F(advice, cold)
+{
+	fill(self->p, MB(1), 1);
+	EXPECT_EQ(1024, referenced(self->p));
+	ASSERT_EQ(0, madvise(self->p, MB(1) / 2, MADV_COLD));
+	EXPECT_EQ(512, referenced(self->p));
+	ASSERT_EQ(0, madvise(self->p, SLOT, MADV_COLD));
+	EXPECT_EQ(0, referenced(self->p));
+	EXPECT_TRUE(filled(self->p, MB(1), 1));
+}
+
+#define DISK	"/mnt"
+#define DISKED	MB(2)
+
+/* A file on a disk, DISKED long, none of it in memory; -1 without a disk. */
+static int file_on_disk(const char **why)
+{
+	static char zeros[DISKED];
+	int fd;
+
+	*why = ext4_mount(DISK, MB(64));
+	if (*why)
+		return -1;
+	fd = open(DISK "/file", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, zeros, DISKED) != (ssize_t)DISKED || fsync(fd) ||
+	    posix_fadvise(fd, 0, DISKED, POSIX_FADV_DONTNEED))
+		*why = strerror(errno);
+	return fd;
+}
+
+/* Pages of the plain mapping @p that are in memory. */
+static long in_memory(char *p, size_t bytes)
+{
+	static unsigned char vec[DISKED / PAGE_SZ];
+	long pages = 0;
+	size_t i;
+
+	CHECK(!mincore(p, bytes, vec));
+	for (i = 0; i < bytes / PAGE_SZ; i++)
+		pages += vec[i] & 1;
+	return pages;
+}
+
+/*
+ * Proves that MADV_WILLNEED of a window reaches the object: a file's pages are
+ * read from the disk before anybody touches them.
+ */
+TEST_F(advice, willneed_reads_the_file)
+{
+	const char *why;
+	int tries, file = file_on_disk(&why);
+	char *plain;
+
+	if (why)
+		SKIP(return, "%s", why);
+	plain = mmap(NULL, DISKED, PROT_READ, MAP_SHARED, file, 0);
+	ASSERT_NE(MAP_FAILED, plain);
+	ASSERT_EQ(0, create_mapping(self->fd, GB(1), DISKED, 0, RW,
+				    REGION_FLAGS, file));
+	EXPECT_EQ(0, in_memory(plain, DISKED));
+	/* As much as is read ahead for any disk; it does not wait for that. */
+	EXPECT_EQ(0, madvise(self->p + GB(1), KB(128), MADV_WILLNEED));
+	for (tries = 0; tries < 200; tries++) {
+		if (in_memory(plain, KB(128)) == (long)(KB(128) / PAGE_SZ))
+			break;
+		usleep(10 * 1000);
+	}
+	EXPECT_EQ((long)(KB(128) / PAGE_SZ), in_memory(plain, KB(128)));
+	EXPECT_EQ(0, in_memory(plain + DISKED / 2, DISKED / 2));
+	ASSERT_EQ(0, unmap(self->fd, GB(1), DISKED));
+	munmap(plain, DISKED);
+	close(file);
+	EXPECT_EQ(0, umount2(DISK, 0));
+}
+
+/* Faults that it takes to write to each page. */
+static long faults_of_writing(char *p, size_t bytes)
+{
+	long before = minor_faults();
+
+	fill(p, bytes, 1);
+	return minor_faults() - before;
+}
+
+/*
+ * Proves that msync() of a window reaches the object.  A page that has been
+ * written to its disk is write-protected until it is dirtied again: the next
+ * store to it takes a fault, and none takes one that was not in the range.
+ */
+TEST_F(advice, msync_writes_the_file)
+{
+	const long half = DISKED / PAGE_SZ / 2;
+	const char *why;
+	int file = file_on_disk(&why);
+	char *view = self->p + GB(1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, create_mapping(self->fd, GB(1), DISKED, 0, RW,
+				    REGION_FLAGS, file));
+	fill(view, DISKED, 1);
+	EXPECT_GT(half / 4, faults_of_writing(view, DISKED));
+	ASSERT_EQ(0, msync(view, DISKED / 2, MS_SYNC));
+	EXPECT_GT(half / 4, faults_of_writing(view + DISKED / 2, DISKED / 2));
+	EXPECT_LE(half, faults_of_writing(view, DISKED / 2));
+	ASSERT_EQ(0, msync(self->p, SLOT, MS_SYNC));
+	EXPECT_LE(2 * half, faults_of_writing(view, DISKED));
+	ASSERT_EQ(0, unmap(self->fd, GB(1), DISKED));
+	close(file);
+	EXPECT_EQ(0, umount2(DISK, 0));
+}
+
+/* Proves that msync() of memory without a disk does nothing, and no harm. */
 TEST_F(advice, msync)
 {
 	fill(self->p, MB(1), 1);
