@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
+#include "mshare_sys.h"
 #include "mshare_test.h"
 
 #ifndef SYS_mseal
@@ -316,14 +317,69 @@ TEST_F(vmops, anonymous_name)
 			    "all"));
 }
 
-/* KSM for a whole process leaves its windows alone. */
-TEST_F(vmops, memory_merge)
+/* Does smaps say "mergeable" of the mapping at @p? */
+static bool mergeable(const char *p)
 {
-	fill(self->p, MB(1), 1);
-	if (prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
-		SKIP(return, "no KSM");
-	EXPECT_TRUE(filled(self->p, MB(1), 1));
-	EXPECT_EQ(0, prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0));
+	char flags[256];
+
+	return smaps_line(p, "VmFlags", flags, sizeof(flags)) &&
+	       strstr(flags, " mg");
 }
 
-TEST_HARNESS_MAIN
+/* Pages of this process that KSM has merged. */
+static long merged(void)
+{
+	FILE *f = fopen("/proc/self/ksm_merging_pages", "r");
+	long pages = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%ld", &pages) != 1)
+		pages = -1;
+	fclose(f);
+	return pages;
+}
+
+/*
+ * Proves that KSM leaves windows alone, those that are there and those that
+ * come: none is marked as mergeable, and with private memory of the same
+ * contents merged, a store to a window takes no fault.
+ */
+TEST_F(vmops, memory_merge)
+{
+	char *own = mmap(NULL, MB(1), RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long before, pages = MB(1) / PAGE_SZ;
+	char *later;
+	int tries;
+
+	ASSERT_NE(MAP_FAILED, own);
+	memset(own, 0x5a, MB(1));
+	memset(self->p, 0x5a, MB(1));
+	if (prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
+		SKIP(return, "no KSM");
+	later = window(self->fd, SLOT, RW, NULL);
+	ASSERT_NE(MAP_FAILED, later);
+	EXPECT_TRUE(mergeable(own));
+	EXPECT_FALSE(mergeable(self->p));
+	EXPECT_FALSE(mergeable(later));
+	for (tries = 0; tries < 600 && merged() < pages / 2; tries++)
+		usleep(50 * 1000);
+	EXPECT_LE(pages / 2, merged());
+	before = minor_faults();
+	memset(self->p, 0xa5, MB(1));
+	EXPECT_GT(before + pages / 4, minor_faults());
+	EXPECT_EQ(0x5a, own[0]);
+	EXPECT_EQ(0, prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0));
+	munmap(later, SLOT);
+	munmap(own, MB(1));
+}
+
+int main(int argc, char **argv)
+{
+	if (!mshare_missing()) {
+		knob_set("/sys/kernel/mm/ksm/pages_to_scan", "2000");
+		knob_set("/sys/kernel/mm/ksm/sleep_millisecs", "10");
+		knob_set("/sys/kernel/mm/ksm/run", "1");
+	}
+	return test_harness_run(argc, argv);
+}
