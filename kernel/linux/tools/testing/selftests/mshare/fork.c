@@ -3,6 +3,7 @@
  * Windows across fork, vfork, exec, exit and SIGKILL: a child has its parent's
  * windows linked, takes no fault to see what is there, and leaves nothing.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -237,6 +238,47 @@ TEST_F(fork, sigkill)
 				fill(self->p, FILLED, 1);
 		usleep(i * 100);
 		child_kill(pid);
+	}
+	EXPECT_EQ(1UL, stat_of(self->fd).windows);
+	EXPECT_EQ(2UL, stat_of(self->fd).links);
+	EXPECT_TRUE(filled(self->p, FILLED, 1));
+}
+
+static void *touch_for_ever(void *arg)
+{
+	struct guest *guest = arg;
+
+	stage_add(guest->stage);
+	for (;;)
+		touch(guest->p, FILLED);
+	return NULL;
+}
+
+static int exit_with_threads(void *arg)
+{
+	struct guest *guest = arg;
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		CHECK(!pthread_create(&thread, NULL, touch_for_ever, guest));
+	CHECK(stage_wait(guest->stage, 4));
+	/* exit_group(), with all of them in the window. */
+	_exit(0);
+}
+
+/*
+ * Proves that exit_group() unlinks the window once, when the last of the
+ * threads that use it is gone.
+ */
+TEST_F(fork, exit_group)
+{
+	struct guest guest = { self->p, self->stage };
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		stage_set(self->stage, 0);
+		EXPECT_EQ(0, child_wait(child_run(exit_with_threads, &guest)));
 	}
 	EXPECT_EQ(1UL, stat_of(self->fd).windows);
 	EXPECT_EQ(2UL, stat_of(self->fd).links);
