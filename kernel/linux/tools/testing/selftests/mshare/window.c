@@ -123,6 +123,31 @@ TEST_F(window, fixed_address)
 	EXPECT_EQ(0, munmap(p, 2 * SLOT));
 }
 
+/*
+ * Proves that a window may lie where the process has no p4d page yet: beyond
+ * the addresses of 4 levels, for with these a p4d is no page of its own.
+ */
+TEST_F(window, beyond_four_levels)
+{
+	char *at = (char *)(1UL << 48), *p;
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		p = window(self->fd, 2 * SLOT, RW, at);
+		if (p == MAP_FAILED)
+			SKIP(return, "4 levels of page tables");
+		ASSERT_EQ(at, p);
+		fill(p, MB(1), i);
+		pid = child_fork();
+		if (!pid)
+			_exit(!filled(p, MB(1), i));
+		EXPECT_EQ(0, child_wait(pid));
+		EXPECT_EQ(0, munmap(p, 2 * SLOT));
+		EXPECT_EQ(SIGSEGV, probe_load(p));
+	}
+}
+
 /* The length must be the region's size: neither a part, nor more. */
 TEST_F(window, length)
 {
