@@ -96,6 +96,24 @@ TEST_F(create, whole_region)
 	EXPECT_EQ(2 * SLOT, mapped_bytes(self->fd));
 }
 
+/*
+ * Proves that a mapping has the flags of its own call and no others (v3 did not
+ * initialise them): what is MAP_NORESERVE is not accounted, all else is.
+ */
+TEST_F(create, accounting)
+{
+	long before = meminfo_settled("Committed_AS"), after;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		ASSERT_EQ(0, create_mapping(self->fd, i * GB(1), MB(64), 0, RW,
+					    ANON_FLAGS |
+					    (i & 1 ? MAP_NORESERVE : 0), -1));
+	after = meminfo_settled("Committed_AS");
+	EXPECT_LE(before + 4 * 64 * 1024 - 8 * 1024, after);
+	EXPECT_GE(before + 4 * 64 * 1024 + 8 * 1024, after);
+}
+
 /* A memfd: its contents from @offset on, seen by both sides. */
 TEST_F(create, memfd)
 {
