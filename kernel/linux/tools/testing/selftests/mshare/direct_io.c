@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 
 #include "../kselftest_harness.h"
 #include "mshare_ring.h"
@@ -202,6 +203,39 @@ TEST_F(direct_io, io_uring_read_only_window)
 	EXPECT_ERRNO(EFAULT, ring_register(&ring, self->p + GB(1), MB(1)));
 	ring_close(&ring);
 	munmap(ro, SLOT);
+}
+
+/*
+ * Proves that it is asked of the host vma whether its pages may be pinned for
+ * writing, and for long: not those of a file on a disk, which could not be
+ * written back.  So a plain mapping of the file answers, and so does a window.
+ */
+TEST_F(direct_io, io_uring_file_on_disk)
+{
+	const char *why = ext4_mount("/mnt", MB(16));
+	struct ring ring;
+	char *plain;
+	int file;
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (ring_open(&ring))
+		SKIP(return, "no io_uring: %s", strerror(errno));
+	file = open("/mnt/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, MB(1)));
+	plain = mmap(NULL, MB(1), RW, MAP_SHARED, file, 0);
+	ASSERT_NE(MAP_FAILED, plain);
+	ASSERT_EQ(0, create_mapping(self->fd, GB(1), MB(1), 0, RW, REGION_FLAGS,
+				    file));
+	fill(self->p + GB(1), MB(1), 1);
+	EXPECT_ERRNO(EFAULT, ring_register(&ring, plain, MB(1)));
+	EXPECT_ERRNO(EFAULT, ring_register(&ring, self->p + GB(1), MB(1)));
+	ring_close(&ring);
+	ASSERT_EQ(0, unmap(self->fd, GB(1), MB(1)));
+	munmap(plain, MB(1));
+	close(file);
+	EXPECT_EQ(0, umount2("/mnt", 0));
 }
 
 /* Pinned pages outlive their mapping, the window and the region. */
