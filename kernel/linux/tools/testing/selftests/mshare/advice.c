@@ -69,7 +69,11 @@ static const int good[] = {
 	MADV_POPULATE_WRITE,
 };
 
-/* PAGEOUT, COLD, WILLNEED, POPULATE_*: work, and keep the contents. */
+/*
+ * Proves that PAGEOUT, COLD, WILLNEED and POPULATE_* are taken, for all of an
+ * object and for a part, and cost no contents.  That they have an effect: see
+ * below, and reclaim.c.
+ */
 TEST_F(advice, accepted)
 {
 	unsigned int i;
@@ -84,7 +88,10 @@ TEST_F(advice, accepted)
 	}
 }
 
-/* The advice that frees nothing may be for the whole window, holes and all. */
+/*
+ * Proves that advice which frees nothing may be for a whole window: it steps
+ * over what is not mapped.
+ */
 TEST_F(advice, accepted_for_whole_window)
 {
 	ASSERT_EQ(0, create_anon(self->fd, GB(7), MB(1)));
@@ -97,7 +104,10 @@ TEST_F(advice, accepted_for_whole_window)
 	EXPECT_TRUE(filled(self->p + GB(7), MB(1), 2));
 }
 
-/* Advice for memory that nobody has touched, and windows without a link. */
+/*
+ * Proves that advice needs neither pages in the region nor a link of the
+ * window.
+ */
 TEST_F(advice, before_first_access)
 {
 	char *p = window(self->fd, SLOT, RW, NULL);
@@ -112,7 +122,10 @@ TEST_F(advice, before_first_access)
 	munmap(p, SLOT);
 }
 
-/* Anything else: EINVAL, whatever it is about, and the memory is as before. */
+/*
+ * Proves that all other advice is EINVAL and leaves the memory as it is: it
+ * would change the flags of a window to no effect, or zap what others use.
+ */
 TEST_F(advice, refused)
 {
 	static const int bad[] = {
@@ -140,8 +153,8 @@ TEST_F(advice, refused)
 }
 
 /*
- * Root may have a page fail: it is found by the host vma, replaced while it is
- * still good, and gone for all windows when it is not.
+ * Proves that memory-failure finds a page of a window by its host vma: the page
+ * is replaced while it is still good, and gone for all windows when it is not.
  */
 TEST_F(advice, injected_memory_failure)
 {
@@ -159,7 +172,9 @@ TEST_F(advice, injected_memory_failure)
 	munmap(other, SLOT);
 }
 
-/* REMOVE punches a hole into the object, for all who map it. */
+/*
+ * Proves that MADV_REMOVE punches a hole into the object, for all who map it.
+ */
 TEST_F(advice, remove)
 {
 	int i, file = memfd(MB(1));
@@ -180,7 +195,10 @@ TEST_F(advice, remove)
 	close(file);
 }
 
-/* It needs a window that may write, as it needs such a mapping elsewhere. */
+/*
+ * Proves that MADV_REMOVE needs a window that may write, as it needs such a
+ * mapping elsewhere.
+ */
 TEST_F(advice, remove_through_read_only_window)
 {
 	int reader = openat(self->root, "r", O_RDONLY);
@@ -194,7 +212,7 @@ TEST_F(advice, remove_through_read_only_window)
 	close(reader);
 }
 
-/* POPULATE_READ and _WRITE fault the object in, for all windows. */
+/* Proves that POPULATE_READ and _WRITE fault the object in for all windows. */
 TEST_F(advice, populate)
 {
 	char *other = window(self->fd, SLOT, RW, NULL);
@@ -214,7 +232,10 @@ TEST_F(advice, populate)
 	munmap(other, SLOT);
 }
 
-/* They fail where nothing is mapped; in v3 this warned in the kernel log. */
+/*
+ * Proves that population fails where nothing is mapped, and that the kernel
+ * does not warn: in v3 handle_mm_fault() did.
+ */
 TEST_F(advice, populate_nothing)
 {
 	EXPECT_EQ(-1, madvise(self->p + GB(1), MB(1), MADV_POPULATE_READ));
@@ -224,7 +245,10 @@ TEST_F(advice, populate_nothing)
 	EXPECT_EQ(0, probe_store(self->p, 1));
 }
 
-/* POPULATE_WRITE needs a window that may write, and PROT_NONE can neither. */
+/*
+ * Proves that the window's rights hold for population: POPULATE_WRITE needs one
+ * that may write, and PROT_NONE allows neither.
+ */
 TEST_F(advice, populate_needs_protection)
 {
 	ASSERT_EQ(0, mprotect(self->p, SLOT, PROT_READ));
@@ -242,7 +266,9 @@ static int wait_for_end(void *arg)
 	return 0;
 }
 
-/* Advice for another process's window (process_madvise) is as good. */
+/*
+ * Proves that advice for another process's window (process_madvise) is as good.
+ */
 TEST_F(advice, process_madvise)
 {
 	struct iovec range = { self->p, MB(1) };
@@ -267,7 +293,10 @@ TEST_F(advice, process_madvise)
 	close(pidfd);
 }
 
-/* mincore answers as for the object: a page that was touched is in memory. */
+/*
+ * Proves that mincore() answers from the object: what was touched, by
+ * whoever, is in memory.
+ */
 TEST_F(advice, mincore)
 {
 	unsigned char vec[8];
@@ -332,8 +361,8 @@ static int onlooker(void *arg)
 }
 
 /*
- * What others have in memory is not told to who may but read it: then, as with
- * a plain mapping, all of it seems to be.
+ * Proves that what others have in memory is not told to who may but read it:
+ * then, as with a plain mapping, all of it seems to be.
  */
 TEST_F(advice, mincore_of_others)
 {
@@ -358,7 +387,10 @@ TEST_F(advice, mincore_of_others)
 	close(file);
 }
 
-/* Where there is no object: ENOMEM, as where there is no mapping. */
+/*
+ * Proves that mincore() says ENOMEM where there is no object, as where there is
+ * no mapping.
+ */
 TEST_F(advice, mincore_of_nothing)
 {
 	unsigned char *vec = malloc(GB(1) / PAGE_SZ);

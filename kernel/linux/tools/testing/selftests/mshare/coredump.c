@@ -87,7 +87,10 @@ static long dumped(char *p, size_t size)
 	return sum;
 }
 
-/* Whatever coredump_filter says of shared memory: nothing of the window. */
+/*
+ * Proves that whatever coredump_filter says of shared memory, nothing of a
+ * window is dumped.
+ */
 TEST_F(coredump, window_is_left_out)
 {
 	char *plain = shared_anon(PAGE_SZ);
@@ -101,7 +104,7 @@ TEST_F(coredump, window_is_left_out)
 	munmap(plain, PAGE_SZ);
 }
 
-/* MADV_DODUMP would change what VM_DONTEXPAND and VM_DONTDUMP stand for. */
+/* Proves that MADV_DODUMP does not change that: it is refused. */
 TEST_F(coredump, dodump_is_refused)
 {
 	EXPECT_ERRNO(EINVAL, madvise(self->p, SLOT, MADV_DODUMP));

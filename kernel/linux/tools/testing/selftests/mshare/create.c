@@ -196,8 +196,8 @@ TEST_F(create, required_flags)
 }
 
 /*
- * Flags that are not listed: EINVAL.  MAP_LOCKED would escape the caller's
- * RLIMIT_MEMLOCK, as a region has a locked_vm of its own.
+ * Proves that flags which are not listed are EINVAL.  MAP_LOCKED would escape
+ * the caller's RLIMIT_MEMLOCK, as a region has a locked_vm of its own.
  */
 TEST_F(create, other_flags)
 {
@@ -394,7 +394,10 @@ TEST_F(create, sealed_memfd)
 	close(sealed);
 }
 
-/* CREATE_MAPPING needs a descriptor opened for writing: EBADF. */
+/*
+ * Proves that CREATE_MAPPING needs a descriptor opened for writing (EBADF): v3
+ * did not ask.
+ */
 TEST_F(create, needs_write_access)
 {
 	int fd = openat(self->root, "r", O_RDONLY);
@@ -462,7 +465,10 @@ static long open_files(void)
 	return files;
 }
 
-/* No error path keeps a reference to the file: v3 did for huge pages. */
+/*
+ * Proves that no error path keeps a reference to the file: v3 did for huge
+ * pages.
+ */
 TEST_F(create, errors_leak_no_file)
 {
 	int i, dir = open("/tmp", O_RDONLY | O_DIRECTORY);

@@ -67,8 +67,9 @@ static int make_region(void *arg)
 static const unsigned char ret_insn = 0xc3;
 
 /*
- * Memory-deny-write-execute is the creator's wish for itself.  In the region
- * it would be the law for all, or for none, as nobody can ask for it there.
+ * Proves that memory-deny-write-execute stays the creator's wish for itself.
+ * In the region it would be the law for all, or for none, as nobody can ask for
+ * it there.
  */
 TEST_F(creator, memory_deny_write_execute)
 {
@@ -96,7 +97,10 @@ TEST_F(creator, memory_deny_write_execute)
 	EXPECT_EQ(0, child_wait(pid));
 }
 
-/* Huge pages are off in the creator (PR_SET_THP_DISABLE), not in the region. */
+/*
+ * Proves that huge pages which are off in the creator (PR_SET_THP_DISABLE) are
+ * not in the region.
+ */
 TEST_F(creator, thp_disable)
 {
 	struct maker maker = { self->root, self->stage, PR_SET_THP_DISABLE, 1 };

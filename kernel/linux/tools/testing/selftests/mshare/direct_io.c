@@ -58,14 +58,17 @@ FIXTURE_TEARDOWN(direct_io)
 	EXPECT_EQ(0, mshare_end(&self->env));
 }
 
-/* O_DIRECT read into pages that are not there yet. */
+/* Proves that O_DIRECT reads into pages that are not there yet (slow GUP). */
 TEST_F(direct_io, read_into_absent)
 {
 	EXPECT_EQ((ssize_t)DISK, pread(self->disk, self->p, DISK, 0));
 	EXPECT_TRUE(filled(self->p, DISK, 1));
 }
 
-/* And into pages that are there, in a window that has not seen them. */
+/*
+ * Proves that it reads into pages that are there, in a window that has not seen
+ * them.
+ */
 TEST_F(direct_io, read_into_present)
 {
 	char *other = window(self->fd, SLOT, RW, NULL);
@@ -77,7 +80,7 @@ TEST_F(direct_io, read_into_present)
 	munmap(other, SLOT);
 }
 
-/* O_DIRECT write from the region. */
+/* Proves that O_DIRECT writes what is in the region (fast GUP). */
 TEST_F(direct_io, write_from)
 {
 	char *back = shared_anon(DISK);
@@ -90,7 +93,7 @@ TEST_F(direct_io, write_from)
 	munmap(back, DISK);
 }
 
-/* From pages that nobody has touched come zeros. */
+/* Proves that from pages that nobody has touched come zeros. */
 TEST_F(direct_io, write_from_absent)
 {
 	char *back = shared_anon(DISK);
@@ -106,7 +109,7 @@ TEST_F(direct_io, write_from_absent)
 	munmap(back, DISK);
 }
 
-/* Outside the object: EFAULT. */
+/* Proves that outside the object there is EFAULT. */
 TEST_F(direct_io, outside)
 {
 	EXPECT_ERRNO(EFAULT, pread(self->disk, self->p + GB(1), PAGE_SZ, 0));
@@ -114,8 +117,8 @@ TEST_F(direct_io, outside)
 }
 
 /*
- * Into a read-only window: EFAULT, though the page is there and its entry
- * writable.  Fast GUP looks at that entry only.
+ * Proves that fast GUP refuses to write through a read-only window: it looks at
+ * leaf entries only, and here the page is there and its entry writable.
  */
 TEST_F(direct_io, read_into_read_only_window)
 {
@@ -132,7 +135,10 @@ TEST_F(direct_io, read_into_read_only_window)
 	munmap(ro, SLOT);
 }
 
-/* Nor into one that mprotect has made read-only; and back again. */
+/*
+ * Proves that it does so after mprotect(PROT_READ) as well, and writes again
+ * after the way back.
+ */
 TEST_F(direct_io, read_after_mprotect)
 {
 	fill(self->p, DISK, 55);
@@ -147,7 +153,7 @@ TEST_F(direct_io, read_after_mprotect)
 	EXPECT_TRUE(filled(self->p, DISK, 1));
 }
 
-/* vmsplice: the pages themselves go into the pipe. */
+/* Proves that vmsplice() puts the pages themselves into the pipe. */
 TEST_F(direct_io, vmsplice)
 {
 	struct iovec vec = { self->p, 4 * PAGE_SZ };
@@ -167,7 +173,10 @@ TEST_F(direct_io, vmsplice)
 	close(pipes[1]);
 }
 
-/* Registered buffers: pinned for long, read into and written from. */
+/*
+ * Proves that registered buffers, pinned for long, can be read into and written
+ * from.
+ */
 TEST_F(direct_io, io_uring_fixed_buffers)
 {
 	struct ring ring;
@@ -188,7 +197,9 @@ TEST_F(direct_io, io_uring_fixed_buffers)
 	ring_close(&ring);
 }
 
-/* They cannot be had of a window that may not be written. */
+/*
+ * Proves that none are had of a window that may not be written, or of nothing.
+ */
 TEST_F(direct_io, io_uring_read_only_window)
 {
 	char *ro = window(self->reader, SLOT, PROT_READ, NULL);
@@ -238,7 +249,7 @@ TEST_F(direct_io, io_uring_file_on_disk)
 	EXPECT_EQ(0, umount2("/mnt", 0));
 }
 
-/* Pinned pages outlive their mapping, the window and the region. */
+/* Proves that pinned pages outlive their mapping, the window and the region. */
 TEST_F(direct_io, pins_outlive_region)
 {
 	int fd = region_anon(self->root, MB(1));

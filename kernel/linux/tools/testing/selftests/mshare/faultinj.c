@@ -95,7 +95,10 @@ static void use_region(int nth, int root, int n, bool *injected)
 	unlinkat(root, "r", 0);
 }
 
-/* create, ftruncate, CREATE_MAPPING, mmap, faults, UNMAP */
+/*
+ * Proves that create, ftruncate, CREATE_MAPPING, mmap, faults and UNMAP each
+ * take the failure of any allocation.
+ */
 TEST_F_TIMEOUT(faultinj, region, 180)
 {
 	bool injected = true;
@@ -134,7 +137,10 @@ static void use_object(int nth, int root, int n, bool *injected)
 	CHECK(!munmap(plain, BYTES));
 }
 
-/* MSHAREFS_OPEN_OBJECT */
+/*
+ * Proves the same of MSHAREFS_OPEN_OBJECT, and that no half of a region is
+ * found afterwards.
+ */
 TEST_F_TIMEOUT(faultinj, object, 180)
 {
 	bool injected = true;
@@ -146,7 +152,7 @@ TEST_F_TIMEOUT(faultinj, object, 180)
 	EXPECT_LT(10, n);
 }
 
-/* fork of a process with windows: both have them, or there is no child. */
+/* Proves that after fork() both have the windows, or there is no child. */
 TEST_F_TIMEOUT(faultinj, fork, 240)
 {
 	int n, region = region_anon(self->root, BYTES);
@@ -285,7 +291,10 @@ TEST_F_TIMEOUT(faultinj, p4d_page, 240)
 	close(region);
 }
 
-/* mount: an error, or a filesystem that can be unmounted again. */
+/*
+ * Proves that mount gives an error, or a filesystem that can be unmounted
+ * again.
+ */
 TEST_F_TIMEOUT(faultinj, mount, 120)
 {
 	bool injected = true;

@@ -84,7 +84,10 @@ static int count_faults(void *arg)
 	return 0;
 }
 
-/* The child takes no fault to read or write what its parent had faulted in. */
+/*
+ * Proves that fork() links the window: the child takes no fault to read or
+ * write what its parent had faulted in.
+ */
 TEST_F(fork, child_takes_no_fault)
 {
 	struct guest guest = { self->p, self->stage };
@@ -97,7 +100,7 @@ static int grandchild_counts_faults(void *arg)
 	return child_wait(child_run(count_faults, arg));
 }
 
-/* Nor does the child's child. */
+/* Proves that a child's child takes none either. */
 TEST_F(fork, grandchild_takes_no_fault)
 {
 	struct guest guest = { self->p, self->stage };
@@ -114,7 +117,10 @@ static int wait_for_end(void *arg)
 	return 0;
 }
 
-/* The window is linked by fork itself, before the child does anything. */
+/*
+ * Proves that the window is linked by fork() itself, before the child does
+ * anything, and unlinked by its exit.
+ */
 TEST_F(fork, windows_and_links_are_inherited)
 {
 	struct guest guest = { self->p, self->stage };
@@ -166,7 +172,10 @@ static int write_to_read_only(void *arg)
 	return 0;
 }
 
-/* Protection is inherited with the window. */
+/*
+ * Proves that the child's link has the rights of the parent's window, and no
+ * more.
+ */
 TEST_F(fork, read_only_stays_read_only)
 {
 	struct guest guest = { .stage = self->stage };
@@ -182,7 +191,7 @@ TEST_F(fork, read_only_stays_read_only)
 	munmap(guest.p, 2 * SLOT);
 }
 
-/* A window that the parent has not touched comes over as well. */
+/* Proves that a window which the parent has not touched comes over as well. */
 TEST_F(fork, untouched_window)
 {
 	char *q = window(self->fd, 2 * SLOT, RW, WINDOW_AT(10));
@@ -205,7 +214,10 @@ static int unmap_own_window(void *arg)
 	return 0;
 }
 
-/* munmap in the child is the child's affair, and so is it in the parent. */
+/*
+ * Proves that munmap() in the child is the child's affair, and so is it in the
+ * parent.
+ */
 TEST_F(fork, munmap_is_local)
 {
 	struct guest guest = { self->p, self->stage };
@@ -225,7 +237,7 @@ TEST_F(fork, munmap_is_local)
 	EXPECT_EQ(0, child_wait(pid));
 }
 
-/* SIGKILL, wherever it hits, leaves no window behind. */
+/* Proves that SIGKILL, wherever it hits, leaves no window behind. */
 TEST_F(fork, sigkill)
 {
 	pid_t pid;
@@ -285,7 +297,7 @@ TEST_F(fork, exit_group)
 	EXPECT_TRUE(filled(self->p, FILLED, 1));
 }
 
-/* exec gives the windows up: the new program has none. */
+/* Proves that execve() unlinks the windows: the new program has none. */
 TEST_F(fork, exec)
 {
 	int pipes[2], end[2];
@@ -315,7 +327,9 @@ TEST_F(fork, exec)
 	close(pipes[0]);
 }
 
-/* vfork: the child borrows the window, and its end unlinks nothing. */
+/*
+ * Proves that a vfork() child borrows the window, and its end unlinks nothing.
+ */
 TEST_F(fork, vfork)
 {
 	long faults;
@@ -349,7 +363,9 @@ TEST_F(fork, vfork)
 	EXPECT_EQ(2, self->p[SLOT]);
 }
 
-/* A child lives on when its parent, who mapped the window, is gone. */
+/*
+ * Proves that a child keeps its window when its parent, who mapped it, is gone.
+ */
 TEST_F(fork, child_outlives_parent)
 {
 	struct guest guest = { self->p, self->stage };
@@ -372,7 +388,9 @@ TEST_F(fork, child_outlives_parent)
 	EXPECT_EQ(1, self->stage->value[0]);
 }
 
-/* However many children come and go: page tables are not left behind. */
+/*
+ * Proves that no page table is left behind, however many children come and go.
+ */
 TEST_F_TIMEOUT(fork, thousands_of_forks, 240)
 {
 	long before = meminfo_settled("PageTables");
@@ -416,7 +434,10 @@ static int fork_and_touch(void *arg)
 	return 0;
 }
 
-/* Forks of many processes, while page tables come and go beneath them. */
+/*
+ * Proves that many processes may fork while page tables come and go beneath
+ * them.
+ */
 TEST_F_TIMEOUT(fork, races_with_unmap, 120)
 {
 	struct guest guest = { self->p, self->stage };

@@ -130,7 +130,10 @@ TEST_F(fs, info_elsewhere_is_a_region)
 	close(fd);
 }
 
-/* The root's mode is 1777 by default, like /dev/shm: v3 had no sticky bit. */
+/*
+ * Proves that the root's mode is 1777 by default, like /dev/shm: v3 had no
+ * sticky bit.
+ */
 TEST_F(fs, root_is_sticky_by_default)
 {
 	struct stat st;
@@ -397,7 +400,10 @@ static int remove_as_nobody(void *arg)
 	return 0;
 }
 
-/* The sticky bit does its work: another user's region cannot be unlinked. */
+/*
+ * Proves that the sticky bit does its work: another user's region cannot be
+ * unlinked.
+ */
 TEST_F(fs, sticky_bit_protects)
 {
 	int fd = region_create(self->root, "r", SLOT);

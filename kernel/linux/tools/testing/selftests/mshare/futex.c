@@ -108,7 +108,10 @@ static bool wakes(struct stage *stage, char *wait_at, char *wake_at)
 	return woken == 1 && !child_wait(pid);
 }
 
-/* Two processes, different windows, on a page that is there and one not. */
+/*
+ * Proves that processes meet at a futex through different windows, on a page
+ * that is there and one that is not.
+ */
 TEST_F(futex, between_windows)
 {
 	ASSERT_EQ(0, probe_store(self->p, 0));
@@ -117,7 +120,9 @@ TEST_F(futex, between_windows)
 	EXPECT_TRUE(wakes(self->stage, self->q + PAGE_SZ, self->p + PAGE_SZ));
 }
 
-/* A window and a plain mapping of the same memfd. */
+/*
+ * Proves that they meet through a window and a plain mapping of the same memfd.
+ */
 TEST_F(futex, window_and_plain_mapping)
 {
 	EXPECT_TRUE(wakes(self->stage, self->plain + 8, self->p + 8));
@@ -140,7 +145,10 @@ TEST_F(futex, distinct_words)
 	EXPECT_EQ(0, child_wait(pid));
 }
 
-/* On a page that is not there: the wait faults it in, as in any memory. */
+/*
+ * Proves that a futex on a page that is not there faults it in, and does not
+ * warn: in v3 this did.
+ */
 TEST_F(futex, absent_page)
 {
 	EXPECT_EQ(0, futex(self->p + 16 * PAGE_SZ, FUTEX_WAKE, 1, 0));
@@ -149,14 +157,17 @@ TEST_F(futex, absent_page)
 				      20));
 }
 
-/* Outside the object: EFAULT, and no warning. */
+/* Proves that outside the object there is EFAULT, and no warning. */
 TEST_F(futex, outside)
 {
 	EXPECT_ERRNO(EFAULT, futex(self->p + GB(1), FUTEX_WAKE, 1, 0));
 	EXPECT_ERRNO(EFAULT, futex(self->p + GB(1), FUTEX_WAIT, 0, 20));
 }
 
-/* Operations that write must fail in a read-only window, and not loop. */
+/*
+ * Proves that operations which write fail in a read-only window, and do not
+ * loop.
+ */
 TEST_F(futex, read_only_window)
 {
 	ASSERT_EQ(0, probe_store(self->p, 0));
@@ -170,7 +181,7 @@ TEST_F(futex, read_only_window)
 	EXPECT_EQ(0, *self->p);
 }
 
-/* PROT_NONE: EFAULT for all. */
+/* Proves that in a PROT_NONE window all fail with EFAULT. */
 TEST_F(futex, prot_none_window)
 {
 	ASSERT_EQ(0, probe_store(self->p, 0));
@@ -179,7 +190,10 @@ TEST_F(futex, prot_none_window)
 	EXPECT_ERRNO(EFAULT, futex(self->q, FUTEX_LOCK_PI, 0, 0));
 }
 
-/* Operations that write work where the window may write, present or not. */
+/*
+ * Proves that operations which write work where the window may write, with the
+ * page there or not.
+ */
 TEST_F(futex, kernel_writes_word)
 {
 	__u32 *word = (__u32 *)(self->p + 20 * PAGE_SZ);

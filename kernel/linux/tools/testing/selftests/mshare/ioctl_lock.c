@@ -135,13 +135,16 @@ static int lock_to_limit(void *arg)
 	return 0;
 }
 
+/*
+ * Proves that RLIMIT_MEMLOCK bounds what a user locks, in however many calls,
+ * to the page.
+ */
 TEST_F(ioctl_lock, limit)
 {
 	EXPECT_EQ(0, child_wait(child_run(lock_to_limit, NULL)));
 	EXPECT_EQ((long)(LIMIT / 1024), mlocked(self->mlocked));
 }
 
-/* One limit for all of a user's regions, and for SHM_LOCK. */
 static int lock_two_regions(void *arg)
 {
 	int id, own, fd = reopen_as(NOBODY, LIMIT);
@@ -165,13 +168,15 @@ static int lock_two_regions(void *arg)
 	return 0;
 }
 
+/*
+ * Proves that there is one limit for all of a user's regions, and for SHM_LOCK.
+ */
 TEST_F(ioctl_lock, limit_is_the_users)
 {
 	EXPECT_EQ(0, child_wait(child_run(lock_two_regions, &self->root)));
 	unlinkat(self->root, "own", 0);
 }
 
-/* No limit at all: EPERM, as from mlock(). */
 static int lock_without_limit(void *arg)
 {
 	int fd = reopen_as(NOBODY, 0);
@@ -181,6 +186,7 @@ static int lock_without_limit(void *arg)
 	return 0;
 }
 
+/* Proves that without any limit to use there is EPERM, as from mlock(). */
 TEST_F(ioctl_lock, limit_of_zero)
 {
 	EXPECT_EQ(0, child_wait(child_run(lock_without_limit, NULL)));

@@ -44,7 +44,7 @@ FIXTURE_TEARDOWN(notifier)
 	EXPECT_EQ(0, mshare_end(&self->env));
 }
 
-/* With a window there is no notifier. */
+/* Proves that no notifier is registered in a process with a window. */
 TEST_F(notifier, window_first)
 {
 	char *p = window(self->fd, SLOT, RW, NULL);
@@ -60,7 +60,7 @@ TEST_F(notifier, window_first)
 	close(dev);
 }
 
-/* With a notifier there is no window. */
+/* Proves that a process with a notifier gets no window. */
 TEST_F(notifier, notifier_first)
 {
 	int dev = open(DEVICE, O_RDWR);
@@ -85,7 +85,7 @@ static int window_of_child(void *arg)
 	return 0;
 }
 
-/* A child has its parent's windows, and none of its notifiers. */
+/* Proves that a notifier is the parent's alone: the child may have a window. */
 TEST_F(notifier, fork)
 {
 	int dev = open(DEVICE, O_RDWR);
@@ -105,6 +105,7 @@ static int notifier_of_child(void *arg)
 	return 0;
 }
 
+/* Proves that an inherited window counts: the child gets no notifier. */
 TEST_F(notifier, fork_with_window)
 {
 	char *p = window(self->fd, SLOT, RW, NULL);
@@ -153,7 +154,10 @@ static int one_race(void *arg)
 	return 0;
 }
 
-/* Two threads, at the same time: one gets it, or none. */
+/*
+ * Proves that two threads at the same time do not get both, a window and a
+ * notifier.
+ */
 TEST_F_TIMEOUT(notifier, race, 60)
 {
 	struct race race = { .fd = self->fd };

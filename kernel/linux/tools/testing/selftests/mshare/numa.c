@@ -89,7 +89,10 @@ static long on_node(char *p, int node)
 	return move(p, -1, 0, node);
 }
 
-/* The query goes to the host mm: where a page is, and that there is none. */
+/*
+ * Proves that the query of move_pages() goes to the host mm: it tells where a
+ * page is, and that there is none.
+ */
 TEST_F(numa, query)
 {
 	void *nothing = self->view + GB(1);
@@ -101,7 +104,10 @@ TEST_F(numa, query)
 	EXPECT_GT(0, where);
 }
 
-/* Those who map the object move its pages, as they could before. */
+/*
+ * Proves that those who map the object move its pages, as they could before,
+ * with all windows of it still right.
+ */
 TEST_F(numa, move_by_plain_mapping)
 {
 	EXPECT_EQ((long)PAGES, move(self->plain, 1, MPOL_MF_MOVE_ALL, 1));
@@ -112,7 +118,10 @@ TEST_F(numa, move_by_plain_mapping)
 	EXPECT_TRUE(filled(self->view, BYTES, 1));
 }
 
-/* Of a window: whole pages, wherever they end up, and no warning. */
+/*
+ * Proves that moving through a window loses no contents, wherever the pages end
+ * up, and warns of nothing.
+ */
 TEST_F(numa, move_by_window)
 {
 	move(self->view, 1, MPOL_MF_MOVE, 1);
@@ -124,8 +133,8 @@ TEST_F(numa, move_by_window)
 }
 
 /*
- * migrate_pages() walks the process's page tables: into a window it must not,
- * whose tables it would edit with the wrong lock held.
+ * Proves that migrate_pages(), which walks the process's page tables, stays out
+ * of a window: it would edit its tables with the wrong lock held.
  */
 TEST_F(numa, migrate_pages)
 {
@@ -157,8 +166,8 @@ static int count_up(void *arg)
 }
 
 /*
- * Pages move while others write: without a flush that reaches all guests, a
- * write goes to the page that has been left, and is lost.
+ * Proves that migration flushes the TLBs of all guests: else a write goes to
+ * the page that has been left, and is lost.
  */
 TEST_F_TIMEOUT(numa, no_write_is_lost, 120)
 {

@@ -95,7 +95,10 @@ static int guest(void *arg)
 	return 0;
 }
 
-/* The region's pages are the owner's, and no guest's. */
+/*
+ * Proves that a region's pages count in the badness of its owner, and of no
+ * guest.
+ */
 TEST_F(oom, badness)
 {
 	struct party party = { self->root, self->stage };
@@ -142,8 +145,8 @@ static int bystander(void *arg)
 }
 
 /*
- * The cgroup that faults is charged, so it is the one whose limit is hit, and
- * in which one is killed: neither the maker's, nor the root's.
+ * Proves that the cgroup that faults is charged, so that its limit is hit and
+ * one is killed in it: neither the maker's, nor the root's.
  */
 TEST_F(oom, kills_in_the_cgroup_that_faults)
 {

@@ -65,7 +65,10 @@ static int plain_owner(void *arg)
 	return 0;
 }
 
-/* While its owner lives, a region is like any other; then it is dead. */
+/*
+ * Proves that a region is like any other while its owner lives, and that with
+ * the owner's exit everything in it is gone for its guests.
+ */
 TEST_F(owner, exit)
 {
 	struct owner owner = { self->root, self->stage };
@@ -104,7 +107,7 @@ TEST_F(owner, exit)
 	close(fd);
 }
 
-/* The same when the owner is killed. */
+/* Proves the same of an owner that is killed. */
 TEST_F(owner, sigkill)
 {
 	struct owner owner = { self->root, self->stage };
@@ -132,7 +135,9 @@ static int owner_without_size(void *arg)
 	return region_create(owner->root, "r", 0) < 0;
 }
 
-/* A region whose owner died before it had a size is dead as well. */
+/*
+ * Proves that a region whose owner died before it had a size is dead as well.
+ */
 TEST_F(owner, exit_before_size)
 {
 	struct owner owner = { self->root, self->stage };
@@ -161,7 +166,10 @@ static int reader(void *arg)
 	return 0;
 }
 
-/* Guests in the middle of reading get SIGSEGV, all of them. */
+/*
+ * Proves that the exit flushes all guests: those in the middle of reading get
+ * SIGSEGV.  In v3 the teardown of the host mm flushed nobody.
+ */
 TEST_F(owner, exit_while_others_read)
 {
 	struct stage *readers = stage_new();
@@ -221,7 +229,10 @@ static int threaded_owner(void *arg)
 	return 0;
 }
 
-/* The process owns it, not the thread that made it (v3: the task). */
+/*
+ * Proves that the process owns a region, not the thread that made it (v3: the
+ * task).
+ */
 TEST_F(owner, thread_exit)
 {
 	struct owner owner = { self->root, self->stage };
@@ -255,7 +266,10 @@ static int leaderless_owner(void *arg)
 	return 1;
 }
 
-/* Nor its first thread: the process lives as long as any of them. */
+/*
+ * Proves that its first thread does not either: the process lives as long as
+ * any of them.
+ */
 TEST_F(owner, main_thread_exit)
 {
 	struct owner owner = { self->root, self->stage };
@@ -294,7 +308,10 @@ static int forking_owner(void *arg)
 	return 0;
 }
 
-/* Children of the owner own nothing, also when they share its memory. */
+/*
+ * Proves that children of the owner own nothing, also when they share its
+ * memory.
+ */
 TEST_F(owner, children_exit)
 {
 	struct owner owner = { self->root, self->stage };
@@ -307,7 +324,7 @@ TEST_F(owner, children_exit)
 	EXPECT_FALSE(alive(self->root));
 }
 
-/* The owner goes on owning when it execs another program. */
+/* Proves that the owner goes on owning when it execs another program. */
 TEST_F(owner, exec)
 {
 	int out[2], in[2];

@@ -103,7 +103,10 @@ static void read_files(struct __test_metadata *_metadata)
 	}
 }
 
-/* Windows unlinked, linked, read-only, PROT_NONE, over nothing: all readable */
+/*
+ * Proves that the files which walk page tables can be read with a window that
+ * is unlinked, linked, read-only, PROT_NONE, or over nothing.
+ */
 TEST_F(proc, files_in_every_state)
 {
 	read_files(_metadata);
@@ -137,7 +140,10 @@ TEST_F(proc, window_has_its_name)
 	EXPECT_NE(NULL, strstr(line, MSHARE_MNT "/named\n"));
 }
 
-/* VmFlags knows all of the window's flags: v3 printed "??". */
+/*
+ * Proves that VmFlags knows all flags of a window, its own ("pt") among them:
+ * v3 printed "??".
+ */
 TEST_F(proc, vm_flags)
 {
 	char value[512];
@@ -154,7 +160,9 @@ TEST_F(proc, vm_flags)
 		TH_LOG("%s", value);
 }
 
-/* A window is not dumped into core files by default. */
+/*
+ * Proves that a window is marked to be left out of core files; see coredump.c.
+ */
 TEST_F(proc, not_in_core_dump)
 {
 	char value[512];
@@ -174,7 +182,9 @@ TEST_F(proc, smaps_size)
 	EXPECT_EQ((long)(SLOT / 1024), strtol(value, NULL, 10));
 }
 
-/* VmPTE does not count what is shared, and status keeps its sums. */
+/*
+ * Proves that VmPTE of a guest does not count the page tables that it shares.
+ */
 TEST_F(proc, status)
 {
 	long before = status_kb(0, "VmPTE");
@@ -185,7 +195,10 @@ TEST_F(proc, status)
 	EXPECT_LE((long)(SLOT / 1024), status_kb(0, "VmSize"));
 }
 
-/* pagemap of a window, also for long ranges of nothing. */
+/*
+ * Proves that pagemap can be read in a window, also over long ranges of
+ * nothing; what it says is in smaps.c.
+ */
 TEST_F(proc, pagemap)
 {
 	__u64 entries[256];
@@ -222,7 +235,10 @@ static long pagemap_scan(int fd, char *p, size_t size, __u64 flags,
 	return ioctl(fd, PAGEMAP_SCAN, &arg);
 }
 
-/* PAGEMAP_SCAN, which can write to page tables, leaves shared ones alone. */
+/*
+ * Proves that PAGEMAP_SCAN, which can write to page tables, does not walk those
+ * of a window: it finds a hole, and write-protects nothing.
+ */
 TEST_F(proc, pagemap_scan)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
@@ -243,7 +259,10 @@ TEST_F(proc, pagemap_scan)
 	close(fd);
 }
 
-/* clear_refs edits page tables: it has to keep away from shared ones. */
+/*
+ * Proves that clear_refs edits no entry of a window: those that it had
+ * write-protected would take a fault.
+ */
 TEST_F(proc, clear_refs)
 {
 	static const char * const how[] = { "1", "2", "3", "4", "5" };
@@ -265,7 +284,9 @@ TEST_F(proc, clear_refs)
 	close(fd);
 }
 
-/* The same from outside, while the process comes and goes. */
+/*
+ * Proves that smaps of a process may be read while its window comes and goes.
+ */
 TEST_F_TIMEOUT(proc, other_process, 60)
 {
 	char path[64];

@@ -46,7 +46,10 @@ FIXTURE_TEARDOWN(protect)
 	EXPECT_EQ(0, mshare_end(&self->env));
 }
 
-/* PROT_WRITE on a descriptor that may not write: EACCES, as for any file. */
+/*
+ * Proves that PROT_WRITE on a descriptor that may not write is EACCES, as for
+ * any file.
+ */
 TEST_F(protect, read_only_descriptor)
 {
 	int writer = openat(self->root, "r", O_WRONLY);
@@ -64,7 +67,10 @@ TEST_F(protect, read_only_descriptor)
 	close(writer);
 }
 
-/* A store through a PROT_READ window: SIGSEGV, though the page is writable. */
+/*
+ * Proves that a store through a PROT_READ window is SIGSEGV, though the page is
+ * writable for others: v3 let it through.
+ */
 TEST_F(protect, store)
 {
 	char *p = window(self->reader, SLOT, PROT_READ, NULL);
@@ -87,7 +93,9 @@ TEST_F(protect, store)
 	munmap(q, SLOT);
 }
 
-/* PROT_NONE: no access at all. */
+/*
+ * Proves that PROT_NONE allows no access at all: such a window is not linked.
+ */
 TEST_F(protect, prot_none)
 {
 	char *p = window(self->fd, SLOT, PROT_NONE, NULL);
@@ -102,7 +110,10 @@ TEST_F(protect, prot_none)
 	munmap(p, SLOT);
 }
 
-/* mprotect of the whole window, there and back, with pages present. */
+/*
+ * Proves that mprotect() of a whole window relinks it, there and back, with
+ * pages present.
+ */
 TEST_F(protect, mprotect_whole)
 {
 	char *p = window(self->fd, SLOT, RW, NULL);
@@ -125,7 +136,7 @@ TEST_F(protect, mprotect_whole)
 	munmap(p, SLOT);
 }
 
-/* One process's mprotect is its own affair. */
+/* Proves that one process's mprotect() is its own affair. */
 TEST_F(protect, mprotect_is_local)
 {
 	char *p = window(self->fd, SLOT, RW, NULL);
@@ -138,7 +149,7 @@ TEST_F(protect, mprotect_is_local)
 	munmap(p, SLOT);
 }
 
-/* mprotect cannot give what the descriptor has not: EACCES. */
+/* Proves that mprotect() cannot give what the descriptor has not: EACCES. */
 TEST_F(protect, mprotect_beyond_descriptor)
 {
 	char *p = window(self->reader, SLOT, PROT_READ, NULL);
@@ -154,7 +165,7 @@ TEST_F(protect, mprotect_beyond_descriptor)
 	munmap(p, SLOT);
 }
 
-/* mprotect of a part: EINVAL, and nothing has changed. */
+/* Proves that mprotect() of a part is EINVAL, and changes nothing. */
 TEST_F(protect, mprotect_part)
 {
 	EXPECT_ERRNO(EINVAL, mprotect(self->p, PAGE_SZ, PROT_READ));
@@ -166,7 +177,10 @@ TEST_F(protect, mprotect_part)
 	EXPECT_TRUE(filled(self->p, MB(1), 1));
 }
 
-/* Executable page tables are shared, too: a window without PROT_EXEC is NX. */
+/*
+ * Proves that a window without PROT_EXEC is linked with NX, though executable
+ * page tables are shared.
+ */
 TEST_F(protect, no_exec_without_prot_exec)
 {
 	char *x;
@@ -187,7 +201,10 @@ TEST_F(protect, no_exec_without_prot_exec)
 	EXPECT_EQ(SIGSEGV, probe_call(self->p + MB(2)));
 }
 
-/* pkey_mprotect would need bits in page table entries that all share. */
+/*
+ * Proves that pkey_mprotect() is EINVAL: it would need bits in page table
+ * entries that all share.
+ */
 TEST_F(protect, pkey_mprotect)
 {
 	int pkey = syscall(SYS_pkey_alloc, 0, 0);
@@ -202,7 +219,7 @@ TEST_F(protect, pkey_mprotect)
 	syscall(SYS_pkey_free, pkey);
 }
 
-/* The kernel does not write there for the process either. */
+/* Proves that the kernel does not write there for the process either. */
 TEST_F(protect, system_call_results)
 {
 	char *p = window(self->reader, SLOT, PROT_READ, NULL);
@@ -223,7 +240,7 @@ TEST_F(protect, system_call_results)
 	munmap(p, SLOT);
 }
 
-/* Nor for another process. */
+/* Proves that it does not write there for another process. */
 TEST_F(protect, process_vm_writev)
 {
 	char *p = window(self->reader, SLOT, PROT_READ, NULL);
@@ -244,7 +261,10 @@ TEST_F(protect, process_vm_writev)
 	munmap(p, SLOT);
 }
 
-/* /proc/pid/mem overrides protection (FOLL_FORCE), but not in shared memory. */
+/*
+ * Proves that /proc/pid/mem, which overrides protection (FOLL_FORCE), does not
+ * in shared memory.
+ */
 TEST_F(protect, proc_mem)
 {
 	char *p = window(self->reader, SLOT, PROT_READ, NULL);

@@ -155,7 +155,10 @@ static int munmap_under_thread(void *arg)
 	return 0;
 }
 
-/* munmap unlinks and flushes: a thread that has the translation must fault. */
+/*
+ * Proves that munmap() of a window unlinks and flushes: a thread that has the
+ * translation must fault.
+ */
 TEST_F(race, munmap_and_threads)
 {
 	int fd = region_anon(self->root, BYTES), i;
@@ -198,7 +201,7 @@ static int mprotect_under_thread(void *arg)
 	return 0;
 }
 
-/* So does mprotect: no thread writes a moment longer. */
+/* Proves that mprotect() flushes, too: no thread writes a moment longer. */
 TEST_F(race, mprotect_and_threads)
 {
 	int fd = region_anon(self->root, BYTES), i;
@@ -236,7 +239,9 @@ static int toggle_own_window(void *arg)
 	return 0;
 }
 
-/* Processes change their own windows all the time, and only those. */
+/*
+ * Proves that processes change their own windows all the time, and only those.
+ */
 TEST_F_TIMEOUT(race, mprotect_in_many_processes, 120)
 {
 	int fd = region_anon(self->root, BYTES);
@@ -294,7 +299,9 @@ static int guest_of_the_dying(void *arg)
 	return 0;
 }
 
-/* The owner's exit unmaps everything, whatever the others are at. */
+/*
+ * Proves that the owner's exit unmaps everything, whatever the others are at.
+ */
 TEST_F_TIMEOUT(race, owner_exit, 120)
 {
 	struct party party = { .root = self->root, .stage = self->stage };

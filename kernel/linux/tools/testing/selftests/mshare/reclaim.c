@@ -56,7 +56,7 @@ static unsigned long resident(int fd)
 	return region_stat(fd, &st) ? ~0UL : st.resident_pages;
 }
 
-/* MADV_PAGEOUT over a window reclaims the region's pages. */
+/* Proves that MADV_PAGEOUT over a window reclaims the region's pages. */
 TEST_F(reclaim, pageout)
 {
 	long swap = meminfo_value("SwapFree");
@@ -69,7 +69,10 @@ TEST_F(reclaim, pageout)
 	EXPECT_EQ(BYTES / PAGE_SZ, resident(self->fd));
 }
 
-/* Over the whole window, of which the object is the smallest part. */
+/*
+ * Proves that it may be over the whole window, of which the object is the
+ * smallest part.
+ */
 TEST_F(reclaim, pageout_of_whole_window)
 {
 	ASSERT_EQ(0, madvise(self->p, SLOT, MADV_PAGEOUT));
@@ -77,7 +80,7 @@ TEST_F(reclaim, pageout_of_whole_window)
 	EXPECT_TRUE(filled(self->p, BYTES, 1));
 }
 
-/* Over a part: the rest stays. */
+/* Proves that the rest stays when it is over a part. */
 TEST_F(reclaim, pageout_of_a_part)
 {
 	ASSERT_EQ(0, madvise(self->p + BYTES / 2, BYTES / 2, MADV_PAGEOUT));
@@ -86,7 +89,7 @@ TEST_F(reclaim, pageout_of_a_part)
 	EXPECT_TRUE(filled(self->p, BYTES, 1));
 }
 
-/* Through a window that has never been accessed. */
+/* Proves that it works through a window that has never been accessed. */
 TEST_F(reclaim, pageout_by_unlinked_window)
 {
 	char *other = window(self->fd, SLOT, RW, NULL);
@@ -110,8 +113,8 @@ static int pageout_as_reader(void *arg)
 }
 
 /*
- * Who may but read what belongs to others does not push it out: no error, no
- * effect, as with a plain mapping of a file.
+ * Proves that who may but read what belongs to others does not push it out: no
+ * error, no effect, as with a plain mapping of a file.
  */
 TEST_F(reclaim, pageout_by_reader)
 {
@@ -137,7 +140,7 @@ static int verify_at_step_1(void *arg)
 	return 0;
 }
 
-/* What was swapped out comes back for all guests. */
+/* Proves that what was swapped out comes back for all guests. */
 TEST_F(reclaim, swap_in_by_all_guests)
 {
 	struct stage *go = stage_new();
@@ -181,7 +184,7 @@ static long count_in_pages(char *p, int nr, struct stage *stage)
 }
 
 /*
- * A page that is unmapped for reclaim must be unmapped in all guests' TLBs
+ * Proves that a page which is unmapped for reclaim leaves all guests' TLBs
  * before it is written out, or a guest's last writes are lost.
  */
 TEST_F_TIMEOUT(reclaim, no_write_is_lost, 120)
@@ -202,7 +205,7 @@ TEST_F_TIMEOUT(reclaim, no_write_is_lost, 120)
 		EXPECT_EQ(0, child_wait(pid[i]));
 }
 
-/* The same when pages are moved elsewhere, for compaction. */
+/* Proves the same of pages that are moved elsewhere, for compaction. */
 TEST_F_TIMEOUT(reclaim, no_write_is_lost_by_compaction, 120)
 {
 	time_t end = time(NULL) + 5;
@@ -224,7 +227,9 @@ TEST_F_TIMEOUT(reclaim, no_write_is_lost_by_compaction, 120)
 	close(compact);
 }
 
-/* Objects as well, when nobody else maps the pages. */
+/*
+ * Proves that objects are reclaimed as well, when nobody else maps the pages.
+ */
 TEST_F(reclaim, pageout_of_object)
 {
 	char *plain = shared_anon(BYTES), *view;
@@ -261,7 +266,10 @@ static int overcommit_cgroup(void *arg)
 	return 0;
 }
 
-/* Pressure: a region twice as large as its cgroup may be goes through swap. */
+/*
+ * Proves that a region twice as large as its cgroup may be goes through swap
+ * under pressure.
+ */
 TEST_F_TIMEOUT(reclaim, pressure, 120)
 {
 	if (no_cgroup)
@@ -271,7 +279,10 @@ TEST_F_TIMEOUT(reclaim, pressure, 120)
 	EXPECT_EQ(0, cgroup_write(0, "memory.max", "max"));
 }
 
-/* A file on a disk: what windows write gets there, at the first fsync and on */
+/*
+ * Proves that writeback takes write access away in all guests: what windows
+ * write gets to the disk, at the first fsync() and at each one after it.
+ */
 TEST_F_TIMEOUT(reclaim, writeback, 60)
 {
 	const char *why = ext4_mount("/mnt", MB(64));

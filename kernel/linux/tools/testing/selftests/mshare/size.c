@@ -119,7 +119,10 @@ TEST_F(size, ftruncate_refuses)
 	EXPECT_TRUE(usable(self->fd, SLOT));
 }
 
-/* ftruncate to 0 is refused; in v3 it left a region that nothing could use. */
+/*
+ * Proves that ftruncate() to 0 is refused; in v3 it left a region that nothing
+ * could use.
+ */
 TEST_F(size, ftruncate_to_0_does_no_harm)
 {
 	EXPECT_ERRNO(EINVAL, ftruncate(self->fd, 0));

@@ -73,7 +73,10 @@ static long rollup(const char *key)
 	return kb;
 }
 
-/* One window: all of it is this process's, and in proportion as well. */
+/*
+ * Proves that Rss and Pss of a window are what its region holds, at each
+ * moment.
+ */
 TEST_F(smaps, one_window)
 {
 	EXPECT_EQ(KBYTES, smaps_of(self->p, "Rss"));
@@ -100,8 +103,8 @@ static int wait_for_end(void *arg)
 }
 
 /*
- * With 3 processes each pays a third, or the sum over all of a server's would
- * be a multiple of what there is.
+ * Proves that with 3 processes each pays a third, or the sum over all of a
+ * server's would be a multiple of what there is.
  */
 TEST_F(smaps, pss_is_divided)
 {
@@ -118,7 +121,10 @@ TEST_F(smaps, pss_is_divided)
 	EXPECT_EQ(0, child_wait(b));
 }
 
-/* Two windows of one process: two parts, and together the whole. */
+/*
+ * Proves that two windows of one process have two parts, and together the
+ * whole.
+ */
 TEST_F(smaps, two_windows)
 {
 	char *q = window(self->fd, SLOT, PROT_READ, WINDOW_AT(2));
@@ -131,7 +137,10 @@ TEST_F(smaps, two_windows)
 	EXPECT_EQ(KBYTES, smaps_of(self->p, "Pss"));
 }
 
-/* The sums of the process are those of its mappings. */
+/*
+ * Proves that smaps_rollup counts windows: the sums of the process are those of
+ * its mappings.
+ */
 TEST_F(smaps, rollup)
 {
 	long rss = rollup("Rss"), pss = rollup("Pss"), q;
@@ -146,7 +155,7 @@ TEST_F(smaps, rollup)
 	EXPECT_LE(pss + KBYTES, rollup("Pss"));
 }
 
-/* Locked is the host vma's: what MSHAREFS_LOCK has locked. */
+/* Proves that Locked is the host vma's: what MSHAREFS_LOCK has locked. */
 TEST_F(smaps, locked)
 {
 	ASSERT_EQ(0, region_lock(self->fd, 0, MB(1), 1));
@@ -156,7 +165,10 @@ TEST_F(smaps, locked)
 	EXPECT_EQ(0, smaps_of(self->p, "Locked"));
 }
 
-/* Nobody else counts it: not VmRSS, nor VmPTE, of which it is no part. */
+/*
+ * Proves that nobody else counts it: not VmRSS, nor VmPTE, of which it is no
+ * part.
+ */
 TEST_F(smaps, status)
 {
 	long rss = status_kb(0, "VmRSS"), pte = status_kb(0, "VmPTE");
@@ -182,7 +194,10 @@ static int pagemap_read(const char *p, __u64 *entries, size_t count)
 	return len < 0 ? -1 : 0;
 }
 
-/* pagemap: page by page what is in the region, as in a plain mapping. */
+/*
+ * Proves that pagemap tells page by page what is in the region, as in a plain
+ * mapping.
+ */
 TEST_F(smaps, pagemap)
 {
 	__u64 entries[32], plain[32];
@@ -235,6 +250,7 @@ static long numa_pages(const char *p)
 	return pages;
 }
 
+/* Proves that numa_maps counts the pages that the region holds. */
 TEST_F(smaps, numa_maps)
 {
 	if (access("/proc/self/numa_maps", F_OK))
@@ -244,7 +260,10 @@ TEST_F(smaps, numa_maps)
 	EXPECT_EQ(PAGES - (long)(MB(1) / PAGE_SZ), numa_pages(self->p));
 }
 
-/* Tables come and go beneath the walkers: the host mm is locked, or it shows. */
+/*
+ * Proves that walkers hold the lock of the host mm: its tables come and go
+ * beneath them, and what they say has to make sense.
+ */
 TEST_F(smaps, reads_while_the_region_changes)
 {
 	pid_t pid = child_fork();

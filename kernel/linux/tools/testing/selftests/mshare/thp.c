@@ -109,7 +109,10 @@ TEST_F(thp, faults)
 	EXPECT_EQ(0, child_wait(pid));
 }
 
-/* A hole splits a huge page; the rest of it stays for everyone. */
+/*
+ * Proves that a huge page is split beneath all guests: the hole is zeros for
+ * everyone, and the rest of it stays.
+ */
 TEST_F(thp, split_by_hole)
 {
 	struct stage *stage = stage_new();
@@ -173,8 +176,8 @@ static int collapse(char *p, size_t bytes)
 }
 
 /*
- * Small pages are put together to huge ones beneath processes that write: the
- * tables that become free must have left all guests' TLBs.
+ * Proves that small pages are put together to huge ones beneath processes that
+ * write: the tables that become free have left all guests' TLBs.
  */
 TEST_F_TIMEOUT(thp, collapse_beneath_writers, 120)
 {
@@ -235,8 +238,9 @@ static bool collapsed(long before, size_t bytes)
 }
 
 /*
- * khugepaged finds the region by its host mm, on which no task runs, and the
- * tables that it frees are those of a hundred guests.
+ * Proves that khugepaged finds a region by its host mm, on which no task runs,
+ * and that the tables which it frees, those of a hundred guests, are nobody's
+ * any more.
  */
 TEST_F_TIMEOUT(thp, khugepaged_with_100_guests, 120)
 {
@@ -279,7 +283,7 @@ TEST_F_TIMEOUT(thp, khugepaged_with_100_guests, 120)
 	close(fd);
 }
 
-/* Advice that begins or ends within a huge page. */
+/* Proves that advice may begin or end within a huge page. */
 TEST_F(thp, parts_of_huge_pages)
 {
 	fill(self->view, BYTES, 1);

@@ -108,7 +108,10 @@ TEST_F(unmap, ranges)
 	EXPECT_EQ(2 * PAGE_SZ, mapped_bytes(self->fd));
 }
 
-/* UNMAP needs a descriptor opened for writing: EBADF. */
+/*
+ * Proves that UNMAP needs a descriptor opened for writing (EBADF): v3 did not
+ * ask.
+ */
 TEST_F(unmap, needs_write_access)
 {
 	int fd = openat(self->root, "r", O_RDONLY);
@@ -121,8 +124,9 @@ TEST_F(unmap, needs_write_access)
 }
 
 /*
- * Unmapping all frees page tables that windows are linked to.  What is mapped
- * afterwards must be found by windows that were linked before, each time.
+ * Proves that munmap in a host mm keeps the tables that windows are linked to:
+ * what is mapped after all was unmapped is found by windows that were linked
+ * before, each time.
  */
 TEST_F(unmap, windows_outlive_page_tables)
 {
@@ -173,7 +177,7 @@ static int reader(struct stage *stage, const char *p)
 }
 
 /*
- * Unmapping takes effect in all guests at once: processes that read without
+ * Proves that unmapping flushes all guests at once: processes that read without
  * pause, and so have the translation in their TLB, get SIGSEGV.
  */
 TEST_F(unmap, at_once_in_all_processes)
@@ -205,7 +209,7 @@ static int watcher(struct stage *stage, char *p)
 	return 0;
 }
 
-/* So does replacing: after the call nobody sees the old page. */
+/* Proves the same of replacing: after the call nobody sees the old page. */
 TEST_F(unmap, replaced_at_once_in_all_processes)
 {
 	int i, file = memfd(PAGE_SZ);
@@ -262,8 +266,8 @@ static int racer(void *arg)
 }
 
 /*
- * Page tables must not be freed while an entry of a guest or a TLB still leads
- * to them (v3 dropped the share count first).  The kernel log tells.
+ * Proves that no page table is freed while an entry of a guest or a TLB still
+ * leads to it (v3 dropped the share count first).  The kernel log tells.
  */
 TEST_F_TIMEOUT(unmap, races_with_accesses, 120)
 {

@@ -77,7 +77,10 @@ static bool set_probe(void)
 	       !append(EVENT "enable", "1");
 }
 
-/* Code that was mapped before the probe came, touched or not. */
+/*
+ * Proves that a probe set on a file does not write its breakpoint into a region
+ * that maps the file, touched or not.
+ */
 TEST_F(uprobe, comes_later)
 {
 	char *plain = mmap(NULL, PAGE_SZ, PROT_READ | PROT_EXEC, MAP_PRIVATE,
@@ -93,7 +96,10 @@ TEST_F(uprobe, comes_later)
 	munmap(plain, PAGE_SZ);
 }
 
-/* And code that is mapped, in a region and a window, when there is a probe. */
+/*
+ * Proves the same of code that is mapped, in a region and a window, when there
+ * is a probe already.
+ */
 TEST_F(uprobe, was_there)
 {
 	char *q;

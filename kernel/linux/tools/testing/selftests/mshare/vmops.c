@@ -81,7 +81,10 @@ static bool clean(int ret)
 	       errno == EPERM;
 }
 
-/* mlock of a part, of the object: faults it in, and does not lock it. */
+/*
+ * Proves that mlock() of a part of a window faults the object in and locks
+ * nothing of it: neither VmLck grows, nor is the window split.
+ */
 TEST_F(vmops, mlock)
 {
 	long before = status_kb(0, "VmLck");
@@ -115,13 +118,19 @@ static int lock_beyond_limit(void *arg)
 	return 0;
 }
 
-/* RLIMIT_MEMLOCK bounds what may be locked through a window. */
+/*
+ * Proves that RLIMIT_MEMLOCK bounds what may be asked to be locked through a
+ * window, as through any mapping.
+ */
 TEST_F(vmops, mlock_limit)
 {
 	EXPECT_EQ(0, child_wait(child_run(lock_beyond_limit, self->p)));
 }
 
-/* mlockall: windows that are there, windows that come, windows of children. */
+/*
+ * Proves that mlockall() copes with windows that are there, that come, and that
+ * children have, and counts none as locked.
+ */
 TEST_F(vmops, mlockall)
 {
 	char *later;
@@ -141,7 +150,10 @@ TEST_F(vmops, mlockall)
 	EXPECT_EQ(0, status_kb(0, "VmLck"));
 }
 
-/* Regions made under mlockall(MCL_FUTURE) are not locked by that. */
+/*
+ * Proves that a region made under mlockall(MCL_FUTURE) is not locked by that:
+ * v3's host mm had the creator's def_flags.
+ */
 TEST_F(vmops, mlockall_is_not_inherited_by_regions)
 {
 	long before = meminfo_value("Mlocked");
@@ -160,7 +172,10 @@ TEST_F(vmops, mlockall_is_not_inherited_by_regions)
 	close(fd);
 }
 
-/* MAP_POPULATE and MAP_LOCKED on mmap of a window: work or are refused. */
+/*
+ * Proves that MAP_POPULATE and MAP_LOCKED give a good window or a clean error,
+ * and no warning: v3's handle_mm_fault() warned for user space to see.
+ */
 TEST_F(vmops, mmap_populate_and_locked)
 {
 	static const int flags[] = {
@@ -187,8 +202,9 @@ static bool numa(void)
 }
 
 /*
- * mbind of a part would split the window, and of all of it set a policy that
- * nothing looks at: EINVAL.  Nor may it walk the tables, with MPOL_MF_MOVE.
+ * Proves that mbind() is EINVAL: of a part it would split the window, and of
+ * all of it set a policy that nothing looks at.  Nor does MPOL_MF_MOVE walk the
+ * tables.
  */
 TEST_F(vmops, mbind)
 {
@@ -208,7 +224,10 @@ TEST_F(vmops, mbind)
 				     64UL, MPOL_MF_MOVE | MPOL_MF_STRICT));
 }
 
-/* move_pages tells the node of a page in a window, and moves none astray. */
+/*
+ * Proves that move_pages() tells the node of a page in a window, an error where
+ * there is none, and moves none astray.
+ */
 TEST_F(vmops, move_pages)
 {
 	int status[3] = { -1000, -1000, -1000 }, node[3] = { 0, 0, 0 };
@@ -224,7 +243,10 @@ TEST_F(vmops, move_pages)
 	EXPECT_EQ(1, *self->p);
 }
 
-/* get_mempolicy by address faults the page in, or says that it cannot. */
+/*
+ * Proves that get_mempolicy() by address faults the page in, or says that it
+ * cannot.
+ */
 TEST_F(vmops, get_mempolicy)
 {
 	int node = -1;
@@ -263,7 +285,10 @@ static int uffd_register(int uffd, char *p, size_t size, int mode)
 	return ioctl(uffd, UFFDIO_REGISTER, &reg);
 }
 
-/* userfaultfd, in any mode, is refused: its marks would be in all processes. */
+/*
+ * Proves that userfaultfd is refused in every mode: its marks would be in the
+ * page tables of all.
+ */
 TEST_F(vmops, userfaultfd)
 {
 	static const unsigned long features[] = {
@@ -299,7 +324,7 @@ TEST_F(vmops, userfaultfd)
 		SKIP(return, "no userfaultfd");
 }
 
-/* mseal of a part would split the window. */
+/* Proves that mseal() of a part is refused, which would split the window. */
 TEST_F(vmops, mseal)
 {
 	if (syscall(SYS_mseal, NULL, 0UL, 0UL))
@@ -308,7 +333,10 @@ TEST_F(vmops, mseal)
 	EXPECT_EQ(-1, syscall(SYS_mseal, self->p + GB(1), GB(1), 0UL));
 }
 
-/* So would a name for a part. */
+/*
+ * Proves that a window gets no name by prctl(): a part of it would be split off
+ * for that.
+ */
 TEST_F(vmops, anonymous_name)
 {
 	EXPECT_EQ(-1, prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, self->p, PAGE_SZ,

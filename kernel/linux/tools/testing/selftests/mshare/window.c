@@ -165,7 +165,9 @@ TEST_F(window, length)
 	EXPECT_EQ(0UL, windows(self->fd));
 }
 
-/* The offset must be 0: in v3 any was taken, and ignored. */
+/*
+ * Proves that the offset must be 0: in v3 any vm_pgoff was taken, and ignored.
+ */
 TEST_F(window, offset)
 {
 	static const unsigned long bad[] = { PAGE_SZ, GB(1), SLOT, 2 * SLOT };
@@ -190,7 +192,9 @@ TEST_F(window, private)
 				  MAP_PRIVATE | MAP_FIXED, self->fd, 0));
 }
 
-/* munmap of a part: EINVAL, and the window is whole as before. */
+/*
+ * Proves that munmap() of a part is EINVAL, and the window is whole as before.
+ */
 TEST_F(window, partial_munmap)
 {
 	char *p = window(self->fd, 2 * SLOT, RW, WINDOW_AT(1));
@@ -279,8 +283,9 @@ TEST_F(window, mremap_onto_it)
 }
 
 /*
- * mremap of a window: EINVAL, also to the same length (move_page_tables would
- * move entries out of the page tables that all share).
+ * Proves that mremap() of a window is EINVAL, also to the same length, which v3
+ * allowed: move_page_tables() would move entries out of the page tables that
+ * all share.
  */
 TEST_F(window, mremap)
 {
@@ -307,7 +312,10 @@ TEST_F(window, mremap)
 	EXPECT_EQ(0, munmap(p, 2 * SLOT));
 }
 
-/* remap_file_pages works on nothing but ordinary mappings: EINVAL. */
+/*
+ * Proves that remap_file_pages() is EINVAL, whose offsets mean nothing to a
+ * region.
+ */
 TEST_F(window, remap_file_pages)
 {
 	char *p = window(self->fd, 2 * SLOT, RW, WINDOW_AT(1));
