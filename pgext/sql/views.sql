@@ -47,8 +47,10 @@ SELECT processes > 4 AS has_processes,
        (unshared_measured IS NULL) = (page_tables_shared > 0) AS measured_or_shared
   FROM pg_mshare_savings;
 
--- Advice.
-SELECT configuration, settings FROM pg_mshare_advise(1000, pg_size_bytes('8GB'));
+-- Advice. How many huge pages depends on the version of the server.
+SELECT configuration, regexp_replace(settings, '\d{4}', 'N') AS settings FROM pg_mshare_advise(1000, pg_size_bytes('8GB'));
+SELECT (regexp_match(settings, 'nr_hugepages = (\d+)'))[1]::bigint = ceil(shared_memory / 2^21) AS they_hold_it
+  FROM pg_mshare_advise(1000, pg_size_bytes('8GB')) WHERE configuration = 'stock, huge pages';
 SELECT page_tables / 2^30 BETWEEN 15.5 AND 16.8 AS stock_is_16_gb
   FROM pg_mshare_advise(1000, pg_size_bytes('8GB')) WHERE configuration LIKE 'stock, 4%';
 SELECT page_tables / 2^20 BETWEEN 130 AND 150 AS mshare_is_its_own

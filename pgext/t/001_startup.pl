@@ -22,7 +22,7 @@ sub start_log
 	my ($setting, %options) = @_;
 	my $position = -s $node->logfile || 0;
 
-	$node->adjust_conf('postgresql.conf', 'pg_mshare.require', $setting);
+	set_conf($node, 'pg_mshare.require', $setting);
 	my $started = start_node($node, fail_ok => 1, %options);
 	$node->stop if $started;
 	return ($started, log_since($node, $position));
@@ -77,7 +77,7 @@ if (shared())
 
 # A server in distress must be reachable in single-user mode, and the functions
 # work there.
-$node->adjust_conf('postgresql.conf', 'pg_mshare.require', 'on');
+set_conf($node, 'pg_mshare.require', 'on');
 my $commands = <<'END';
 CREATE EXTENSION pg_mshare;
 SELECT pg_mshare_touch() > 0 AS touched;
@@ -94,7 +94,7 @@ like($out, qr/r = "[1-9]"/,      'single-user mode: regions');
 like($out, qr/processes = "1"/, 'single-user mode: savings');
 
 # Settings out of range are PostgreSQL's matter
-$node->adjust_conf('postgresql.conf', 'pg_mshare.require', "'off'");
+set_conf($node, 'pg_mshare.require', 'off');
 start_node($node);
 foreach my $bad (
 	[ 'pg_mshare.sample_interval', '-1',      qr/-1 s? ?is outside the valid range/ ],
@@ -109,7 +109,7 @@ foreach my $bad (
 $node->stop;
 
 # Not preloaded: what needs no memory of its own works, the rest says why not.
-$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "''");
+set_conf($node, 'shared_preload_libraries', '');
 start_node($node);
 foreach my $view (qw(pg_mshare_history pg_mshare_prefault_progress))
 {

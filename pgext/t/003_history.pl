@@ -76,13 +76,13 @@ sleeps_until("SELECT count(*) >= 1 FROM pg_mshare_history WHERE sampled_at > '$f
 	'and it takes new ones');
 
 # 0 switches it off, and on again, without a restart
-$node->adjust_conf('postgresql.conf', 'pg_mshare.sample_interval', "'0'");
+set_conf($node, 'pg_mshare.sample_interval', '0');
 $node->reload;
 select undef, undef, undef, 1.5;
 my $last = value('SELECT max(sampled_at) FROM pg_mshare_history');
 select undef, undef, undef, 2.5;
 is(value('SELECT max(sampled_at) FROM pg_mshare_history'), $last, 'interval 0: no sample');
-$node->adjust_conf('postgresql.conf', 'pg_mshare.sample_interval', "'1s'");
+set_conf($node, 'pg_mshare.sample_interval', '1s');
 $node->reload;
 sleeps_until("SELECT max(sampled_at) > '$last' FROM pg_mshare_history", 'and again');
 

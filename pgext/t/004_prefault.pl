@@ -50,7 +50,7 @@ ok(wait_for(sub { my ($status) = $node->psql('postgres', 'SELECT 1'); return slu
 is($node->safe_psql('postgres', $progress), 'done|t|t|', 'startup: and prefaulted again');
 
 # In background
-$node->adjust_conf('postgresql.conf', 'pg_mshare.prefault', "'background'");
+set_conf($node, 'pg_mshare.prefault', 'background');
 restart_node($node);
 ok(wait_for(sub { $node->safe_psql('postgres', $progress) eq 'done|t|t|' }), 'background: done some time');
 is($node->safe_psql('postgres', $missing), 't', 'background: all is resident');
@@ -58,7 +58,7 @@ is($node->safe_psql('postgres', q{SELECT backend_type FROM pg_mshare_backends b 
 	'pg_mshare worker', 'background: by the worker');
 
 # By a function, and not at all
-$node->adjust_conf('postgresql.conf', 'pg_mshare.prefault', "'off'");
+set_conf($node, 'pg_mshare.prefault', 'off');
 restart_node($node);
 is($node->safe_psql('postgres', 'SELECT state, pid IS NULL FROM pg_mshare_prefault_progress'), 'none|t', 'off: none');
 is($node->safe_psql('postgres', $missing), 'f', 'off: not all is resident');

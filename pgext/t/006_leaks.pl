@@ -16,6 +16,8 @@ my $calls = $ENV{PG_MSHARE_CALLS} || 2000;
 my $node = new_node('leaks', shared_buffers => '1MB', max_connections => 5, 'pg_mshare.history_size' => 10,
 	autovacuum => 'off', 'pg_mshare.sample_interval' => '1s');
 start_node($node);
+plan(skip_all => 'pg_backend_memory_contexts came with PostgreSQL 14')
+  if $node->safe_psql('postgres', 'SHOW server_version_num') < 140000;
 $node->safe_psql('postgres', <<'END');
 CREATE EXTENSION pg_mshare;
 -- Bytes in all contexts that live as long as the backend; the statement's own come and go.

@@ -8,9 +8,10 @@ PgMshare - what the tests of pg_mshare share
 
 =head1 DESCRIPTION
 
-The tests run with the extension installed below PG_MSHARE_ROOT, as
-F<pgext/check> does it. With PG_MSHARE_PRELOAD servers are started under that
-library; PG_MSHARE_SHARED says that the kernel then shares page tables.
+The tests run with the extension installed as F<pgext/check> does it, which
+leaves the settings to find it in F<installed.conf> below PG_MSHARE_WORK. With
+PG_MSHARE_PRELOAD servers are started under that library; PG_MSHARE_SHARED says
+that the kernel then shares page tables.
 
 =cut
 
@@ -23,7 +24,7 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(new_node start_node restart_node shared library processes
+our @EXPORT = qw(new_node set_conf start_node restart_node shared library processes
   proc_kilobytes log_since rows wait_for);
 
 # Does the kernel share the page tables of the servers of this test?
@@ -42,22 +43,26 @@ sub library
 sub new_node
 {
 	my ($name, %settings) = @_;
-	my $root = $ENV{PG_MSHARE_ROOT} or die 'PG_MSHARE_ROOT is not set';
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	chomp(my $libdir = `pg_config --pkglibdir`);
 	%settings = (
 		shared_preload_libraries => 'pg_mshare',
-		extension_destdir        => $root,
-		dynamic_library_path     => "$root$libdir:\$libdir",
 		shared_buffers           => '80MB',
 		huge_pages               => 'off',
 		log_statement            => 'none',
 		%settings);
 	$node->init;
+	$node->append_conf('postgresql.conf', slurp_file("$ENV{PG_MSHARE_WORK}/installed.conf"));
 	$node->append_conf('postgresql.conf',
 		join('', map { "$_ = '$settings{$_}'\n" } sort keys %settings));
 	return $node;
+}
+
+# Change a setting for the next start or reload: of two lines the last one counts.
+sub set_conf
+{
+	my ($node, $name, $value) = @_;
+	return $node->append_conf('postgresql.conf', "$name = '$value'");
 }
 
 # Start a node under the library, if there is one; more environment may be
