@@ -211,34 +211,6 @@ TEST_F(gup, own_system_calls)
 }
 
 /*
- * Proves that pages are looked up with the host mm locked: its tables are freed
- * and made anew while others' windows are read and written.
- */
-TEST_F(gup, while_the_region_changes)
-{
-	static char buf[MB(1)];
-	struct iovec local = { buf, sizeof(buf) };
-	struct iovec remote = { self->q, sizeof(buf) };
-	pid_t pid = child_fork();
-	int i;
-
-	if (!pid) {
-		for (;;) {
-			unmap(self->fd, 0, MB(1));
-			create_anon(self->fd, 0, MB(1));
-		}
-	}
-	for (i = 0; i < 200; i++) {
-		process_vm_writev(self->pid, &local, 1, &remote, 1, 0);
-		process_vm_readv(self->pid, &local, 1, &remote, 1, 0);
-	}
-	child_kill(pid);
-	EXPECT_EQ(0, create_anon(self->fd, 0, MB(1)));
-	EXPECT_EQ((ssize_t)sizeof(buf),
-		  process_vm_readv(self->pid, &local, 1, &remote, 1, 0));
-}
-
-/*
  * Proves that a read-only window of the target cannot be written by other
  * processes.
  */

@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 
 #include "../kselftest_harness.h"
-#include "mshare_test.h"
+#include "mshare_ioctl.h"
 
 #define BYTES	MB(2)
 #define PARTIES	4
@@ -251,6 +251,81 @@ TEST_F_TIMEOUT(race, mprotect_in_many_processes, 120)
 	ASSERT_NE(MAP_FAILED, party.plain);
 	EXPECT_EQ(0, run_parties(toggle_own_window, &party));
 	munmap(party.plain, SLOT);
+	close(fd);
+}
+
+#define LARGE	MB(256)
+
+enum { END, UNMAPPING, MEANWHILE, ALL };	/* of stage->value */
+
+/* Has the kernel look a page of the window up, again and again. */
+static int look_up(void *arg)
+{
+	struct party *party = arg;
+	long *value = party->stage->value, unmapping;
+	char byte;
+	struct iovec local = { &byte, 1 };
+	struct iovec remote = { party->plain, 1 };
+
+	stage_add(party->stage);
+	while (!load(&value[END])) {
+		unmapping = load(&value[UNMAPPING]);
+		CHECK(process_vm_readv(getpid(), &local, 1, &remote, 1, 0) ==
+		      1);
+		if (unmapping && unmapping == load(&value[UNMAPPING]))
+			store(&value[MEANWHILE], value[MEANWHILE] + 1);
+		store(&value[ALL], value[ALL] + 1);
+	}
+	return 0;
+}
+
+/* Look-ups a second, while what is at GB(1) of the region gets unmapped. */
+static double look_ups_while_unmapping(int fd, int file, long *value)
+{
+	double start;
+
+	CHECK(!create_mapping(fd, GB(1), LARGE, 0, RW, REGION_FLAGS, file));
+	CHECK(!region_populate(fd, GB(1), LARGE));
+	store(&value[MEANWHILE], 0);
+	start = now();
+	store(&value[UNMAPPING], 1);
+	CHECK(!unmap(fd, GB(1), LARGE));
+	store(&value[UNMAPPING], 0);
+	return load(&value[MEANWHILE]) / (now() - start);
+}
+
+/*
+ * Proves that slow GUP holds the lock of the host mm while it looks a page up
+ * for a window: it has to wait for one who unmaps something from the region.
+ */
+TEST_F(race, gup_waits_for_unmap)
+{
+	int fd = region_anon(self->root, BYTES), file = memfd(LARGE), round;
+	struct party party = { .stage = self->stage };
+	double usual, least = 1e9, start;
+	long *value = self->stage->value, before;
+	pid_t pid;
+
+	ASSERT_LE(0, file);
+	party.plain = window(fd, SLOT, RW, NULL);
+	ASSERT_NE(MAP_FAILED, party.plain);
+	fill(party.plain, BYTES, 1);
+	pid = child_run(look_up, &party);
+	ASSERT_TRUE(stage_wait(self->stage, 1));
+	for (round = 0; round < 5; round++) {
+		double rate = look_ups_while_unmapping(fd, file, value);
+
+		least = rate < least ? rate : least;
+	}
+	start = now();
+	before = load(&value[ALL]);
+	usleep(200 * 1000);
+	usual = (load(&value[ALL]) - before) / (now() - start);
+	store(&value[END], 1);
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_LT(4 * least, usual);
+	munmap(party.plain, SLOT);
+	close(file);
 	close(fd);
 }
 
