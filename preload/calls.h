@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#if !__GLIBC_PREREQ(2, 36)
+#error "libmshare_preload needs glibc 2.36 (Debian 12) or later"
+#endif
+
 #ifndef SYS_set_mempolicy_home_node
 #define SYS_set_mempolicy_home_node	450
 #endif
