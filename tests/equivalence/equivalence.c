@@ -29,6 +29,7 @@ struct options {
 	uint64_t sequences;
 	uint64_t redirected;		/* the library must have redirected so many */
 	bool verbose;
+	bool control;
 	const char *tolerate;
 };
 
@@ -55,6 +56,7 @@ static const char usage[] =
 	"                                 kernel likes, without SHM_EXEC, and not locked\n"
 	"  --redirected N    fail if the library redirected fewer mappings than N (0)\n"
 	"  --log LEVEL       MSHARE_LOG for the library (error)\n"
+	"  --control         neither has the library: what differs now is not its fault\n"
 	"  --verbose         print what both observe in the one sequence of --seed\n"
 	"  --help            this text\n"
 	"\n"
@@ -156,7 +158,7 @@ static void tell_end(const struct worker *worker)
  */
 static bool replay(uint64_t seed, bool all)
 {
-	struct worker plain = { .name = "plain" }, preloaded = { .name = "preloaded", .preloaded = true };
+	struct worker plain = { .name = "plain" }, preloaded = { .name = "preloaded", .preloaded = !options.control };
 	char *lines[2] = { NULL, NULL };
 	size_t sizes[2] = { 0, 0 };
 	bool different = false;
@@ -187,18 +189,39 @@ static bool replay(uint64_t seed, bool all)
 	return different;
 }
 
-static void tell_difference(uint64_t seed)
+/* What both observed then, which need not come again: the line where they part, and what led there. */
+static void tell_observed(const char *left, const char *right)
+{
+	size_t same = 0, start;
+
+	while (left[same] != '\0' && left[same] == right[same])
+		same++;
+	for (start = same; start > 0 && left[start - 1] != '\n'; start--)
+		;
+	printf("%.*splain:     %.*s\npreloaded: %.*s\n", (int)start, left,
+	       (int)strcspn(left + start, "\n"), left + start,
+	       (int)strcspn(right + start, "\n"), right + start);
+}
+
+static void tell_difference(uint64_t seed, const char *left, const char *right)
 {
 	printf("sequence %lu differs:\n", seed);
+	tell_observed(left, right);
+	printf("again, alone:\n");
 	if (!replay(seed, false))
 		printf("sequence %lu is the same when it runs alone: what differs depends on those before it, from --seed %lu on\n",
 		       seed, options.seed);
 }
 
-/* False: the worker ended early. */
-static bool next(struct worker *worker, struct worker_record *record)
+/* False: the worker ended early.  *text is the caller's to free. */
+static bool next(struct worker *worker, struct worker_record *record, char **text)
 {
-	return fread(record, sizeof(*record), 1, worker->output) == 1;
+	free(*text);
+	*text = NULL;
+	if (fread(record, sizeof(*record), 1, worker->output) != 1)
+		return false;
+	*text = calloc(1, record->length + 1);
+	return *text != NULL && fread(*text, 1, record->length, worker->output) == record->length;
 }
 
 /* After the last sequence: did the library act at all? */
@@ -222,15 +245,16 @@ static bool acted(struct worker *preloaded)
 
 static bool compare(void)
 {
-	struct worker plain = { .name = "plain" }, preloaded = { .name = "preloaded", .preloaded = true };
+	struct worker plain = { .name = "plain" }, preloaded = { .name = "preloaded", .preloaded = !options.control };
 	struct worker_record left = { 0 }, right = { 0 };
+	char *texts[2] = { NULL, NULL };
 	bool same = true;
 	uint64_t i;
 
 	worker_start(&plain, options.seed, options.sequences, false);
 	worker_start(&preloaded, options.seed, options.sequences, false);
 	for (i = 0; i < options.sequences && same; i++)
-		same = next(&plain, &left) && next(&preloaded, &right) && left.hash == right.hash;
+		same = next(&plain, &left, &texts[0]) && next(&preloaded, &right, &texts[1]) && left.hash == right.hash;
 	if (same)
 		same = acted(&preloaded);
 	else
@@ -240,7 +264,9 @@ static bool compare(void)
 	tell_end(&plain);
 	tell_end(&preloaded);
 	if (i < options.sequences)
-		tell_difference(options.seed + i);
+		tell_difference(options.seed + i, texts[0] ? texts[0] : "", texts[1] ? texts[1] : "");
+	free(texts[0]);
+	free(texts[1]);
 	return same && preloaded.status == 0 && plain.status == 0 && preloaded.segments_left == 0;
 }
 
@@ -274,6 +300,7 @@ static void set_option(int option, const char *value)
 	case 'f': options.files = value; break;
 	case 'L': options.log = value; break;
 	case 'v': options.verbose = true; break;
+	case 'c': options.control = true; break;
 	case 't': options.tolerate = value; break;
 	case 'h': fputs(usage, stdout); exit(0);
 	default: exit(2);
@@ -288,7 +315,8 @@ static void read_options(int argc, char **argv)
 		{ "backend", required_argument, NULL, 'b' }, { "min-size", required_argument, NULL, 'm' },
 		{ "files", required_argument, NULL, 'f' }, { "log", required_argument, NULL, 'L' },
 		{ "verbose", no_argument, NULL, 'v' }, { "tolerate", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+		{ "control", no_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)

@@ -14,6 +14,10 @@
 
 static int log_fd = -1;
 
+/* Of this sequence, as much as there is room for.  Not on the heap, whose growth would be seen in the layout. */
+static char kept[256 << 10];
+static size_t kept_length;
+
 /* splitmix64: any seed is a good one. */
 uint64_t run_random(struct run *run)
 {
@@ -39,8 +43,15 @@ void run_log_text(struct run *run, const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		run->hash = (run->hash ^ (unsigned char)text[i]) * 0x100000001b3;
-	if (log_fd >= 0 && write(log_fd, text, length) != (ssize_t)length)
-		_exit(98);
+	if (log_fd >= 0) {
+		if (write(log_fd, text, length) != (ssize_t)length)
+			_exit(98);
+		return;
+	}
+	if (length > sizeof(kept) - kept_length)
+		length = sizeof(kept) - kept_length;
+	memcpy(kept + kept_length, text, length);
+	kept_length += length;
 }
 
 void run_log(struct run *run, const char *format, ...)
@@ -61,6 +72,13 @@ void run_log_result(struct run *run, long result)
 		run_log(run, " = %s", strerrorname_np(errno));
 	else
 		run_log(run, " = %ld", result);
+}
+
+const char *run_log_take(size_t *length)
+{
+	*length = kept_length;
+	kept_length = 0;
+	return kept;
 }
 
 void run_log_to(int fd)

@@ -80,6 +80,9 @@ void run_log_text(struct run *run, const char *text, size_t length);
 /* " = result" or " = EINVAL", as the call that just ended left it in errno. */
 void run_log_result(struct run *run, long result);
 
+/* What was logged since the last call, where it is not written to a file descriptor; until more is logged. */
+const char *run_log_take(size_t *length);
+
 /* From now on what is logged is also written to fd: by a child, for its parent's log. */
 void run_log_to(int fd);
 

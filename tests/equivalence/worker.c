@@ -17,7 +17,7 @@
 static void put(const void *data, size_t size)
 {
 	/* Whoever compares has seen enough. */
-	if (write(WORKER_FD, data, size) != (ssize_t)size)
+	if (size > 0 && write(WORKER_FD, data, size) != (ssize_t)size)
 		_exit(0);
 }
 
@@ -86,11 +86,16 @@ int worker_main(int argc, char **argv)
 		run_log_to(WORKER_FD);
 	for (uint64_t i = 0; i < count; i++) {
 		struct worker_record record;
+		const char *text;
+		size_t length;
 
 		sequence_run(&run, seed + i);
-		record = (struct worker_record){ seed + i, run.hash };
-		if (!run.verbose)
+		text = run_log_take(&length);
+		record = (struct worker_record){ seed + i, run.hash, length };
+		if (!run.verbose) {
 			put(&record, sizeof(record));
+			put(text, length);
+		}
 	}
 	if (!run.verbose)
 		put_totals();

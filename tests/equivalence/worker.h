@@ -11,10 +11,11 @@
 /* Where a worker writes; an outsider reads from 0. */
 #define WORKER_FD	3
 
-/* One for each sequence. */
+/* One for each sequence, and after it so many bytes of text: what was observed. */
 struct worker_record {
 	uint64_t seed;
 	uint64_t hash;
+	uint64_t length;
 };
 
 /* After the last: what the library counted, or nothing but zeros without it. */
