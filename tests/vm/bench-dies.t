@@ -62,13 +62,11 @@ class Dies(unittest.TestCase):
 
     def check(self, process, status, said):
         """Read the rest, and see what is there."""
-        guests = [pid for pid in descendants(process.pid)
-                  if b"qemu" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
         rest = process.stderr.read()
         process.stderr.close()
         self.assertEqual(process.wait(), status, rest)
-        self.assertEqual(len(guests), 1)
-        self.assertEqual([pid for pid in guests if os.path.exists(f"/proc/{pid}")], [])
+        self.assertEqual(len(self.guests), 1)
+        self.assertEqual([pid for pid in self.guests if os.path.exists(f"/proc/{pid}")], [])
         self.assertEqual(temporary() - self.before, set())
         summary = json.loads((self.out / "summary.json").read_text())
         self.assertTrue(summary["incomplete"])
@@ -78,11 +76,13 @@ class Dies(unittest.TestCase):
         return rest
 
     def wait_for(self, process):
-        """Read progress up to the harm."""
+        """Read progress up to the harm, and remember the guest, which may be gone as soon as that is done."""
         said = []
         for line in process.stderr:
             said.append(line)
             if "reconnecting for each query" in line:
+                self.guests = [pid for pid in descendants(process.pid)
+                               if b"qemu" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
                 return
         self.fail("it never came to reconnecting, but: " + "".join(said))
 
