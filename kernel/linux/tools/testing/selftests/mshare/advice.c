@@ -403,14 +403,6 @@ TEST_F(advice, mincore_of_nothing)
 	free(vec);
 }
 
-/* Kilobytes of the window at @p that have been used since they got cold. */
-static long referenced(const char *p)
-{
-	char text[64];
-
-	return smaps_line(p, "Referenced", text, sizeof(text)) ? atol(text) : -1;
-}
-
 /*
  * Proves that MADV_COLD of a window takes the accessed bits away that are in
  * the page tables of the region, of the range and no more.
@@ -418,11 +410,11 @@ static long referenced(const char *p)
 TEST_F(advice, cold)
 {
 	fill(self->p, MB(1), 1);
-	EXPECT_EQ(1024, referenced(self->p));
+	EXPECT_EQ(1024, smaps_kb(self->p, "Referenced"));
 	ASSERT_EQ(0, madvise(self->p, MB(1) / 2, MADV_COLD));
-	EXPECT_EQ(512, referenced(self->p));
+	EXPECT_EQ(512, smaps_kb(self->p, "Referenced"));
 	ASSERT_EQ(0, madvise(self->p, SLOT, MADV_COLD));
-	EXPECT_EQ(0, referenced(self->p));
+	EXPECT_EQ(0, smaps_kb(self->p, "Referenced"));
 	EXPECT_TRUE(filled(self->p, MB(1), 1));
 }
 

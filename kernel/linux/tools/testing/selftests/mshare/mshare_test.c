@@ -511,6 +511,13 @@ bool smaps_line(const char *p, const char *key, char *text, size_t size)
 	return found;
 }
 
+long smaps_kb(const char *p, const char *key)
+{
+	char text[64];
+
+	return smaps_line(p, key, text, sizeof(text)) ? atol(text) : -1;
+}
+
 /*
  * The kernel counts page tables for each CPU first, and adds that up from time
  * to time, or when this file is read: without, a figure may be a few hundred

@@ -158,6 +158,8 @@ void touch(const char *p, size_t bytes);
 long status_kb(pid_t pid, const char *key);
 /* The text of @key in smaps' record of the mapping at @p; false if none. */
 bool smaps_line(const char *p, const char *key, char *text, size_t size);
+/* The same as a number: kB, or -1. */
+long smaps_kb(const char *p, const char *key);
 long meminfo_value(const char *key);
 /* The same when it has stopped changing: page tables are freed late. */
 long meminfo_settled(const char *key);

@@ -49,14 +49,6 @@ FIXTURE_TEARDOWN(smaps)
 	EXPECT_EQ(0, mshare_end(&self->env));
 }
 
-/* kB, or -1. */
-static long smaps_of(const char *p, const char *key)
-{
-	char text[64];
-
-	return smaps_line(p, key, text, sizeof(text)) ? atol(text) : -1;
-}
-
 static long rollup(const char *key)
 {
 	FILE *f = fopen("/proc/self/smaps_rollup", "r");
@@ -79,17 +71,17 @@ static long rollup(const char *key)
  */
 TEST_F(smaps, one_window)
 {
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Rss"));
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Pss"));
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Private_Dirty"));
-	EXPECT_EQ(0, smaps_of(self->p, "Shared_Dirty"));
-	EXPECT_EQ(0, smaps_of(self->p, "Locked"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Rss"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Pss"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Private_Dirty"));
+	EXPECT_EQ(0, smaps_kb(self->p, "Shared_Dirty"));
+	EXPECT_EQ(0, smaps_kb(self->p, "Locked"));
 	/* More of the region, and less. */
 	fill(self->p + GB(1), MB(1), 1);
-	EXPECT_EQ(KBYTES + 1024, smaps_of(self->p, "Rss"));
+	EXPECT_EQ(KBYTES + 1024, smaps_kb(self->p, "Rss"));
 	ASSERT_EQ(0, unmap(self->fd, 0, BYTES));
-	EXPECT_EQ(1024, smaps_of(self->p, "Rss"));
-	EXPECT_EQ(1024, smaps_of(self->p, "Pss"));
+	EXPECT_EQ(1024, smaps_kb(self->p, "Rss"));
+	EXPECT_EQ(1024, smaps_kb(self->p, "Pss"));
 }
 
 static int wait_for_end(void *arg)
@@ -112,10 +104,10 @@ TEST_F(smaps, pss_is_divided)
 	pid_t b = child_run(wait_for_end, self->stage);
 
 	EXPECT_TRUE(stage_wait(self->stage, 2));
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Rss"));
-	EXPECT_EQ(KBYTES / 3, smaps_of(self->p, "Pss"));
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Shared_Dirty"));
-	EXPECT_EQ(0, smaps_of(self->p, "Private_Dirty"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Rss"));
+	EXPECT_EQ(KBYTES / 3, smaps_kb(self->p, "Pss"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Shared_Dirty"));
+	EXPECT_EQ(0, smaps_kb(self->p, "Private_Dirty"));
 	self->stage->value[0] = 1;
 	EXPECT_EQ(0, child_wait(a));
 	EXPECT_EQ(0, child_wait(b));
@@ -130,11 +122,11 @@ TEST_F(smaps, two_windows)
 	char *q = window(self->fd, SLOT, PROT_READ, WINDOW_AT(2));
 
 	ASSERT_EQ(WINDOW_AT(2), q);
-	EXPECT_EQ(KBYTES, smaps_of(q, "Rss"));
-	EXPECT_EQ(KBYTES / 2, smaps_of(self->p, "Pss"));
-	EXPECT_EQ(KBYTES / 2, smaps_of(q, "Pss"));
+	EXPECT_EQ(KBYTES, smaps_kb(q, "Rss"));
+	EXPECT_EQ(KBYTES / 2, smaps_kb(self->p, "Pss"));
+	EXPECT_EQ(KBYTES / 2, smaps_kb(q, "Pss"));
 	munmap(q, SLOT);
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Pss"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Pss"));
 }
 
 /*
@@ -159,10 +151,10 @@ TEST_F(smaps, rollup)
 TEST_F(smaps, locked)
 {
 	ASSERT_EQ(0, region_lock(self->fd, 0, MB(1), 1));
-	EXPECT_EQ(1024, smaps_of(self->p, "Locked"));
-	EXPECT_EQ(KBYTES, smaps_of(self->p, "Rss"));
+	EXPECT_EQ(1024, smaps_kb(self->p, "Locked"));
+	EXPECT_EQ(KBYTES, smaps_kb(self->p, "Rss"));
 	ASSERT_EQ(0, region_lock(self->fd, 0, MB(1), 0));
-	EXPECT_EQ(0, smaps_of(self->p, "Locked"));
+	EXPECT_EQ(0, smaps_kb(self->p, "Locked"));
 }
 
 /*
@@ -277,7 +269,7 @@ TEST_F(smaps, reads_while_the_region_changes)
 		}
 	}
 	for (i = 0; i < 200; i++) {
-		long rss = smaps_of(self->p, "Rss");
+		long rss = smaps_kb(self->p, "Rss");
 		__u64 entry;
 
 		EXPECT_LE(0, rss);
