@@ -73,7 +73,7 @@ static int count_faults(void *arg)
 	/* Once, so that code, data and stack are there. */
 	fill(here, PAGE_SZ, 1);
 	touch(here, PAGE_SZ);
-	minor_faults();
+	CHECK(minor_faults() >= 0);
 	before = minor_faults();
 	touch(guest->p, FILLED);
 	touch(guest->p + SLOT, FILLED);

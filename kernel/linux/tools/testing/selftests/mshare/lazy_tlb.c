@@ -27,15 +27,6 @@
 #define HERE	0
 #define IDLE	1	/* the CPU that is to be lazy */
 
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	CHECK(!sched_setaffinity(0, sizeof(set), &set));
-}
-
 /* TLB shootdowns that @cpu has been interrupted for, or -1. */
 static long shootdowns(int cpu)
 {

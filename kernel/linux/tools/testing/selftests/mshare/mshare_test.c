@@ -133,7 +133,7 @@ static int umount_unused(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 50; tries++) {
+	for (tries = 0; tries < 1500; tries++) {
 		if (!umount2(MSHARE_MNT, 0))
 			return 0;
 		if (errno != EBUSY)
@@ -388,6 +388,15 @@ int guarded_run(int (*fn)(void *arg), void *arg)
 		return child_wait(pid);
 	child_kill(pid);
 	return 128 + sig;
+}
+
+void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK(!sched_setaffinity(0, sizeof(set), &set));
 }
 
 void become_nobody(void)

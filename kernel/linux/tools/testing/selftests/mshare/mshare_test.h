@@ -126,6 +126,8 @@ void child_kill(pid_t pid);
  * child only, so that what the caller has set up for exit() gets undone.
  */
 int guarded_run(int (*fn)(void *arg), void *arg);
+/* On this processor from now on, as are later children. */
+void run_on(int cpu);
 /* From root to an unprivileged user, for good; exits on failure. */
 void become_nobody(void);
 
@@ -138,7 +140,7 @@ struct stage {
 struct stage *stage_new(void);
 void stage_set(struct stage *s, int step);
 void stage_add(struct stage *s);
-/* False when @step is not reached in 20 seconds. */
+/* False when @step is not reached in a minute. */
 bool stage_wait(struct stage *s, int step);
 
 /* Seconds, of a clock that only goes forward. */
