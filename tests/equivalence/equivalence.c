@@ -72,6 +72,37 @@ struct worker {
 	int segments_left;
 };
 
+/* A signal that ends the comparison, and whom it has to end as well: both workers, with the children that they have. */
+static volatile sig_atomic_t ended_by;
+static volatile pid_t running[2];
+
+static void on_signal(int signum)
+{
+	ended_by = signum;
+	for (size_t i = 0; i < sizeof(running) / sizeof(running[0]); i++)
+		if (running[i] > 0)
+			kill(-running[i], SIGKILL);
+}
+
+static void replace(pid_t old, pid_t new)
+{
+	for (size_t i = 0; i < sizeof(running) / sizeof(running[0]); i++)
+		if (running[i] == old) {
+			running[i] = new;
+			return;
+		}
+}
+
+/* What was read of a worker then ends, and all else goes its ordinary way. */
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
 static void set_environment(const struct worker *worker)
 {
 	static const char *const names[] = { "LD_PRELOAD", "MSHARE_BACKEND", "MSHARE_MIN_SIZE", "MSHARE_LOG" };
@@ -109,6 +140,7 @@ static void worker_start(struct worker *worker, uint64_t seed, uint64_t count, b
 	}
 	fflush(stdout);
 	worker->pid = fork();
+	setpgid(worker->pid, worker->pid);
 	if (worker->pid == 0) {
 		close(ends[0]);
 		dup2(ends[1], WORKER_FD);
@@ -116,6 +148,7 @@ static void worker_start(struct worker *worker, uint64_t seed, uint64_t count, b
 			close(ends[1]);
 		become_worker(worker, seed, count, verbose);
 	}
+	replace(0, worker->pid);
 	close(ends[1]);
 	worker->output = fdopen(ends[0], "r");
 }
@@ -140,6 +173,7 @@ static void worker_end(struct worker *worker)
 {
 	fclose(worker->output);
 	waitpid(worker->pid, &worker->status, 0);
+	replace(worker->pid, 0);
 	worker->segments_left = remove_segments(worker->pid);
 }
 
@@ -253,9 +287,9 @@ static bool compare(void)
 
 	worker_start(&plain, options.seed, options.sequences, false);
 	worker_start(&preloaded, options.seed, options.sequences, false);
-	for (i = 0; i < options.sequences && same; i++)
+	for (i = 0; i < options.sequences && same && !ended_by; i++)
 		same = next(&plain, &left, &texts[0]) && next(&preloaded, &right, &texts[1]) && left.hash == right.hash;
-	if (same)
+	if (same && !ended_by)
 		same = acted(&preloaded);
 	else
 		i--;
@@ -263,7 +297,7 @@ static bool compare(void)
 	worker_end(&preloaded);
 	tell_end(&plain);
 	tell_end(&preloaded);
-	if (i < options.sequences)
+	if (!same && i < options.sequences && !ended_by)
 		tell_difference(options.seed + i, texts[0] ? texts[0] : "", texts[1] ? texts[1] : "");
 	free(texts[0]);
 	free(texts[1]);
@@ -340,10 +374,13 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--outsider") == 0)
 		outsider_main();
 	read_options(argc, argv);
+	catch_signals();
 	if (options.verbose)
 		same = !replay(options.seed, true);
 	else
 		same = compare();
+	if (ended_by)
+		return 128 + ended_by;
 	printf("%s: %lu sequences from %lu on, backend %s\n", same ? "same" : "DIFFERENT",
 	       options.verbose ? 1 : options.sequences, options.seed, options.backend ? options.backend : "auto");
 	return same ? 0 : 1;

@@ -75,6 +75,9 @@ if (($# == 0)); then
 	mapfile -t names < <(grep -l '^ \* Expects:' "$here"/*.c | xargs -n 1 basename -s .c)
 	set -- "${names[@]}"
 fi
+for name; do
+	[[ -x $programs/$name && -e $here/$name.c ]] || { echo "Bail out! no snippet '$name'; expected a .c of $here"; exit 1; }
+done
 segments=$(ipcs -m | wc -l)
 if machine_has_msharefs; then
 	machine_huge_pages 8 || { echo "Bail out! no 8 huge pages for hugepages.c"; exit 1; }
