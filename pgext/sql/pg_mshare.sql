@@ -29,9 +29,11 @@ SELECT pg_mshare_touch() > 0 AS touched;
 SELECT count(*) FROM pg_mshare_region();
 RESET ROLE;
 
--- Touching can be canceled, wherever that hits it.
+-- Touching can be canceled, wherever that hits it.  The timeout ends with the
+-- transaction: a command that resets it would run under it, and be canceled too.
 \set SHOW_CONTEXT never
-SET statement_timeout = 1;
+BEGIN;
+SET LOCAL statement_timeout = 1;
 DO $$
 BEGIN
     LOOP
@@ -39,7 +41,7 @@ BEGIN
     END LOOP;
 END
 $$;
-RESET statement_timeout;
+ROLLBACK;
 
 DROP ROLE regress_mshare_monitor, regress_mshare_nobody;
 DROP EXTENSION pg_mshare;
