@@ -43,10 +43,14 @@ like(slurp_file('/proc/' . (processes($node))[0] . '/comm'), qr/^postgres$/, 'st
 my $faults = faults_of_touch();
 cmp_ok($faults, '<=', shared() ? 100 : 5000, "startup: page faults of a backend that touches all: $faults");
 
-# A crash makes memory anew
+# A crash makes memory anew. Only when the log says that the old server is gone
+# is it the new one that answers.
 kill 'KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_mshare_backends WHERE backend_type = 'walwriter'});
-ok(wait_for(sub { my ($status) = $node->psql('postgres', 'SELECT 1'); return slurp_file($node->logfile) =~ /reinitializing/ && $status == 0 }),
-	'startup: back after a crash');
+ok(wait_for(sub {
+	return 0 if slurp_file($node->logfile) !~ /reinitializing/;
+	my ($status) = $node->psql('postgres', 'SELECT 1');
+	return $status == 0;
+}), 'startup: back after a crash');
 is($node->safe_psql('postgres', $progress), 'done|t|t|', 'startup: and prefaulted again');
 
 # In background
