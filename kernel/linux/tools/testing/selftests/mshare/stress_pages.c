@@ -243,6 +243,29 @@ bool page_op(struct view *v, __u64 *random)
 }
 
 /*
+ * Does a new mapping read there that may have huge pages?  The plain one may not
+ * where its address or a table of small pages is in the way.
+ */
+static bool read_by_huge_page(const struct object *o, unsigned long nr)
+{
+	size_t bytes = o->pages * o->page_size, room = bytes + HUGE_SZ;
+	char *area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			  MAP_NORESERVE, -1, 0);
+	char *p = (char *)(((unsigned long)area + HUGE_SZ - 1) &
+			   ~(HUGE_SZ - 1));
+	bool reads = false;
+
+	if (area == MAP_FAILED)
+		return false;
+	if (mmap(p, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, o->fd, 0) == p) {
+		madvise(p, bytes, MADV_HUGEPAGE);
+		reads = !guarded_load(p + nr * o->page_size);
+	}
+	munmap(area, room);
+	return reads;
+}
+
+/*
  * Read where nothing should be.  Right only if any mapping reads there: whoever
  * maps a file of hugetlbfs for writing makes it as long as the mapping; and a
  * huge page that somebody holds is not split when its file ends within it, but
@@ -255,7 +278,8 @@ static void beyond_end(struct view *v, unsigned long first)
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		if (!guarded_load(page_plain(v->object, first)))
+		if (!guarded_load(page_plain(v->object, first)) ||
+		    read_by_huge_page(&objects[v->object], first))
 			return;
 		if (guarded_load(window))
 			return;
