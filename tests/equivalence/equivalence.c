@@ -297,7 +297,7 @@ static bool compare(void)
 	worker_end(&preloaded);
 	tell_end(&plain);
 	tell_end(&preloaded);
-	if (!same && i < options.sequences && !ended_by)
+	if (i < options.sequences && !ended_by)
 		tell_difference(options.seed + i, texts[0] ? texts[0] : "", texts[1] ? texts[1] : "");
 	free(texts[0]);
 	free(texts[1]);

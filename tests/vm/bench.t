@@ -74,7 +74,7 @@ def check_extension(directory, stock, mshare):
        "the extension has the same shared page tables", mshare)
     # The first process pays, each other saves what a backend pays on stock. There, shared memory lies anywhere, and so may need
     # a table more of each level than in a region, which begins with one.
-    where = layout.of_run(pathlib.Path(directory) / stock["raw"])
+    where = layout.of_run(directory / stock["raw"])
     measured = stock["backend_vmpte_bytes"] // stock["clients"] - where.own_only * model.TABLE
     moved = (model.stock(where.size, layout.PAGE, where.start).total(1) - model.stock(where.size, layout.PAGE, 0).total(1))
     saved = said["saved_bytes"] / (said["processes"] - 1)
@@ -97,8 +97,8 @@ def check_traces(directory):
 
 def main():
     """Check one summary."""
-    with open(os.environ["bench_summary"], encoding="utf-8") as file:
-        summary = json.load(file)
+    path = pathlib.Path(os.environ["bench_summary"])
+    summary = json.loads(path.read_text(encoding="utf-8"))
     runs = {(run["config"], run["workload"]): run for run in summary["runs"]}
     ok("errors" not in summary, "everything was measured", summary.get("errors"))
     for workload in ("touch-all", "pgbench", "tpcb"):
@@ -114,11 +114,11 @@ def main():
         ok(all((config, workload) in runs for config in ("stock", "mshare")), f"{workload}: measured with both",
            sorted(runs))
     check_fresh(*(runs.get((config, "first-query")) for config in ("stock", "mshare")))
-    check_model(os.path.dirname(os.environ["bench_summary"]))
-    check_traces(os.path.dirname(os.environ["bench_summary"]))
+    check_model(path.parent)
+    check_traces(path.parent)
     saved = summary["savings"] or {"ratio": 0}
     if summary["savings"]:
-        check_extension(os.path.dirname(os.environ["bench_summary"]), stock["touch-all"], mshare["touch-all"])
+        check_extension(path.parent, stock["touch-all"], mshare["touch-all"])
     wanted = 0.75 * max((run["clients"] for run in runs.values()), default=0)
     ok(saved["ratio"] >= wanted > 0, f"savings: at least {wanted:.0f} times", saved)
     print(f"1..{COUNT}")

@@ -3,8 +3,8 @@
  * madvise, mincore and msync on windows: what works goes to the region's own
  * mappings, the rest is refused.
  */
-#include <signal.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
