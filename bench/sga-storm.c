@@ -30,6 +30,8 @@
 #define LOOK_EVERY	1024
 #define POLL_NS		20000000
 #define REPORT_SECONDS	5
+/* What a process takes besides: stacks, pages of its own, pages that processors keep for themselves. */
+#define BESIDES		UINT64_C(0x200000)
 
 struct board {
 	atomic_uint reached;	/* processes that have read all */
@@ -101,6 +103,12 @@ static void sample(struct storm *storm, bool report)
 	printf("%8.1f s  %5u of %u processes  page tables %8s  available %8s\n", seconds, reached,
 	       storm->options.procs, storm_size(tables), storm_size(left));
 	fflush(stdout);
+}
+
+/* What a process may need, its page tables and the rest. */
+static uint64_t needs(const struct storm *storm)
+{
+	return storm->cost + BESIDES;
 }
 
 /* --- a process ----------------------------------------------------------------------------------------------- */
@@ -192,7 +200,7 @@ static unsigned int reading(const struct storm *storm)
 static bool may_start(const struct storm *storm)
 {
 	return storm->forked < storm->options.procs && reading(storm) < storm->options.jobs &&
-	       available() > storm->options.reserve + (reading(storm) + 1) * storm->cost;
+	       available() > storm->options.reserve + (reading(storm) + 1) * needs(storm);
 }
 
 /* Nothing moves any more, or it must not. */
@@ -310,12 +318,12 @@ static void end_all(struct storm *storm)
 static void check_memory(const struct storm *storm)
 {
 	uint64_t data = storm->strides * sysconf(_SC_PAGESIZE), left = available();
-	uint64_t needed = data + 2 * storm->cost + storm->options.reserve;
+	uint64_t needed = data + 2 * needs(storm) + storm->options.reserve;
 
 	if (left < needed)
-		storm_die(2, "%s available, %s needed: %s for a page of each stride, %s of page tables for each of two "
+		storm_die(2, "%s available, %s needed: %s for a page of each stride, %s for each of two "
 			  "processes, %s left alone; use a smaller --size or --reserve, or a larger --stride",
-			  storm_size(left), storm_size(needed), storm_size(data), storm_size(storm->cost),
+			  storm_size(left), storm_size(needed), storm_size(data), storm_size(needs(storm)),
 			  storm_size(storm->options.reserve));
 }
 
