@@ -23,17 +23,37 @@ _ADDRESS = 0x600000000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
-def _map(file):
-    address = _libc.mmap(_ADDRESS, GBS * GB, mmap.PROT_READ | mmap.PROT_WRITE,
+def _map(file, size):
+    address = _libc.mmap(_ADDRESS, size, mmap.PROT_READ | mmap.PROT_WRITE,
                          mmap.MAP_SHARED | _NORESERVE | _FIXED_NOREPLACE, file, 0)
     if address != _ADDRESS:
         raise OSError(ctypes.get_errno(), "mmap")
 
 
+def _touch(address):
+    ctypes.c_char.from_address(address).value = b"x"
+
+
+def _warm_up():
+    """What a process does later, with one ordinary page.
+
+    fork does not copy the tables of a program's text: those of what runs for the first time would be taken for tables
+    of the huge pages.
+    """
+    file = os.memfd_create("shared-pmds-warm-up")
+    os.ftruncate(file, mmap.PAGESIZE)
+    _map(file, mmap.PAGESIZE)
+    _touch(_ADDRESS)
+    if _libc.munmap(_ADDRESS, mmap.PAGESIZE) != 0:
+        raise OSError(ctypes.get_errno(), "munmap")
+    os.close(file)
+
+
 def _process(file):
-    """A process that waits, then maps and touches all, and waits: (pid, to it, from it)."""
+    """A process that is ready, when told to maps and touches all, and waits, and says each: (pid, to it, from it)."""
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     pid = os.fork()
@@ -42,14 +62,24 @@ def _process(file):
         os.close(from_write)
         return pid, to_write, from_read
     try:
+        _warm_up()
+        os.write(from_write, b"r")
         os.read(to_read, 1)
-        _map(file)
+        _map(file, GBS * GB)
         for number in range(GBS):
-            ctypes.c_char.from_address(_ADDRESS + number * GB).value = b"x"
+            _touch(_ADDRESS + number * GB)
         os.write(from_write, b"x")
-        signal.pause()
+        # Not by anything that has not run before: the parent looks meanwhile.
+        os.read(to_read, 1)
     finally:
         os._exit(1)
+
+
+def _expect(said, processes):
+    """Wait until each of them has said it."""
+    for _, _, from_read in processes:
+        if os.read(from_read, 1) != said:
+            raise OSError("a process died")
 
 
 def _page_tables():
@@ -68,12 +98,11 @@ def measure(number):
         os.ftruncate(file, GBS * GB)
         processes += [_process(file) for _ in range(number)]
         pids = [pid for pid, _, _ in processes]
-        time.sleep(2)
+        _expect(b"r", processes)
         before, own = _page_tables(), sum(p.vmpte_bytes for p in procfs.read_processes(pids))
-        for _, to_write, from_read in processes:
-            os.write(to_write, b"x")
-            if os.read(from_read, 1) != b"x":
-                raise OSError("a process died")
+        for process in processes:
+            os.write(process[1], b"x")
+            _expect(b"x", [process])
         return {"vmpte_bytes": sum(p.vmpte_bytes for p in procfs.read_processes(pids)) - own,
                 "page_tables_bytes": _page_tables() - before}
     finally:
