@@ -24,10 +24,16 @@ check() {
 	"$top/pgext/check" --preload --out "$results" "$1" || { cat "$results/$1.log"; return 1; }
 }
 
+# The last processes of a server may still be on their way out.
 nothing_left() {
 	local left
-	left=$(tail -n +2 "$mount/mshare_regions")
-	[[ -z $left ]] || { echo "$left"; return 1; }
+	for _ in {1..60}; do
+		left=$(tail -n +2 "$mount/mshare_regions") || return
+		[[ -n $left ]] || return 0
+		sleep 0.5
+	done
+	echo "$left"
+	return 1
 }
 
 ok "mount msharefs for the server's user" remount
