@@ -83,12 +83,15 @@ start_qemu()
 # ask_where_it_hangs: blocked tasks and what each CPU does, into the kernel log.
 ask_where_it_hangs()
 {
-	local key
-
-	for key in w l; do
-		echo "sendkey alt-sysrq-$key" >"$tmp/monitor.in"
-		sleep 2
+	echo "sendkey alt-sysrq-w" >"$tmp/monitor.in"
+	sleep 2
+	echo "sendkey alt-sysrq-l" >"$tmp/monitor.in"
+	# on a busy host, the first CPU's answer may take long; the others' follow
+	for _ in {1..30}; do
+		sleep 1
+		! grep -qsaF 'NMI backtrace for cpu' "$tmp/kernel.log" || break
 	done
+	sleep 1
 }
 
 # wait_for_qemu: sets timed_out.
