@@ -33,10 +33,12 @@ def descendants(pid):
     return found + [other for child in found for other in descendants(child)]
 
 
-def temporary():
-    """The folders that kernel/scripts/boot makes for a guest."""
-    folder = pathlib.Path(os.environ.get("TMPDIR", "/tmp"))
-    return set(folder.glob("mshare-boot.*"))
+def is_guest(pid):
+    """Whether a process is one; those that have ended meanwhile are not."""
+    try:
+        return b"qemu" in (procfs.PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Dies(unittest.TestCase):
@@ -56,23 +58,25 @@ class Dies(unittest.TestCase):
         (bindir / "pgbench").write_text(
             f"#!/bin/bash\ncase \" $* \" in *' -C '*) {harm} ;; esac\nexec {real / 'pgbench'} \"$@\"\n")
         (bindir / "pgbench").chmod(0o755)
-        self.before = temporary()
+        # kernel/scripts/boot makes folders for a guest: what is left here is left by ours, and not by somebody else's.
+        self.temporary = tempfile.mkdtemp(prefix="mshare-bench-dies-")
+        self.addCleanup(shutil.rmtree, self.temporary)
         return subprocess.Popen([LAUNCHER, *SMALL, "--pg-bindir", bindir, "--out", self.out], stdin=subprocess.DEVNULL,
+                                env={**os.environ, "TMPDIR": self.temporary},
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def check(self, process, status, said):
         """Read the rest, and see what is there."""
-        # Before the rest is read: a guest that lives on holds the other end, and would be waited for.
+        # Before the rest is read: a guest that lives on has that pipe, too, and would be waited for.
         ended = process.wait()
-        left = [pid for pid in self.guests if os.path.exists(f"/proc/{pid}")]
+        left = list(filter(is_guest, self.guests))
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         rest = process.stderr.read()
         process.stderr.close()
         self.assertEqual(ended, status, rest)
-        self.assertEqual(len(self.guests), 1)
-        self.assertEqual(left, [])
-        self.assertEqual(temporary() - self.before, set())
+        self.assertEqual((len(self.guests), left), (1, []))
+        self.assertEqual(os.listdir(self.temporary), [])
         summary = json.loads((self.out / "summary.json").read_text())
         self.assertTrue(summary["incomplete"])
         self.assertEqual([run["workload"] for run in summary["runs"]], ["storm"])
@@ -86,8 +90,7 @@ class Dies(unittest.TestCase):
         for line in process.stderr:
             said.append(line)
             if "reconnecting for each query" in line:
-                self.guests = [pid for pid in descendants(process.pid)
-                               if b"qemu" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+                self.guests = list(filter(is_guest, descendants(process.pid)))
                 return
         self.fail("it never came to reconnecting, but: " + "".join(said))
 
