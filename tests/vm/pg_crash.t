@@ -197,17 +197,23 @@ def wait_until_connectable(server):
 
 
 def memory():
-    """Settled page tables and shared memory of the whole machine."""
+    """Settled page tables and shared memory of the whole machine.
+
+    Processors keep part of these counts for themselves, which may come to more than what is looked for here.
+    """
+    (procfs.PROC / "sys/vm/stat_refresh").write_text("1")
     return procfs.settle_page_tables(), procfs.meminfo("Shmem")
 
 
 def check_leaks(name, before):
     """Everything as it was, as seen from outside."""
-    tables, shared = memory()
-    ok(tables - before[0] <= LEAKED_PAGE_TABLES, f"{name}: page tables are given back",
-       f"{tables - before[0]} bytes more than before")
-    ok(shared - before[1] <= LEAKED_MEMORY, f"{name}: shared memory is given back",
-       f"{shared - before[1]} bytes more than before")
+    # What has leaked never goes away: what does was only late.
+    for _ in range(10):
+        tables, shared = (now - then for now, then in zip(memory(), before))
+        if tables <= LEAKED_PAGE_TABLES and shared <= LEAKED_MEMORY:
+            break
+    ok(tables <= LEAKED_PAGE_TABLES, f"{name}: page tables are given back", f"{tables} bytes more than before")
+    ok(shared <= LEAKED_MEMORY, f"{name}: shared memory is given back", f"{shared} bytes more than before")
 
 
 def check_mount(name):
