@@ -68,7 +68,10 @@ stays() {
 	machine_huge_pages 66 || return
 	LD_PRELOAD=$library MSHARE_BACKEND=hugetlb "$program" anonymous 128 200 >"$work/out" &
 	local pid=$!
-	sleep 0.2
+	# Not before they are all in use: pages that nobody has may go.
+	while kill -0 "$pid" 2>/dev/null && (($(<"${machine_nr_hugepages%/*}/free_hugepages") > 2)); do
+		sleep 0.01
+	done
 	echo 0 >"$machine_nr_hugepages"
 	wait "$pid" || return
 	result=$(<"$work/out")
