@@ -107,13 +107,18 @@ static void mshare_link(struct vm_area_struct *vma)
 
 /*
  * FOLL_FORCE may read what the window itself must not show: no link for that.
- * An existing link needs no look at its rights, mprotect keeps them.
+ * An existing link needs no look at its rights, mprotect keeps them.  What is
+ * no link to this region must not pass for one: the fault would come again
+ * for ever.
  */
 static int mshare_link_fault(struct vm_area_struct *vma, unsigned long address)
 {
+	pud_t *pud = mshare_host_pud(mshare_host_mm(vma),
+				     mshare_host_address(vma, address));
 	p4d_t *p4d = mshare_guest_p4d(vma->vm_mm, address);
 
-	if (!vma_is_accessible(vma) || (p4d && !p4d_none(READ_ONCE(*p4d))))
+	if (!vma_is_accessible(vma) ||
+	    (p4d && pud && arch_mshare_links_to(READ_ONCE(*p4d), pud)))
 		return 0;
 	return mshare_link_slot(vma, address);
 }
