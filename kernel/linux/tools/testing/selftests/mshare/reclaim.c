@@ -12,6 +12,8 @@
 #include "mshare_test.h"
 
 #define BYTES	MB(32)
+/* Small: twice that goes through swap four times, on debug kernels too. */
+#define CGROUP_BYTES	MB(16)
 
 static const char *no_swap, *no_cgroup;
 
@@ -306,15 +308,15 @@ static int overcommit_cgroup(void *arg)
 	char *p;
 
 	CHECK(!cgroup_enter(0));
-	fd = region_anon(root, MB(64));
+	fd = region_anon(root, 2 * CGROUP_BYTES);
 	CHECK(fd >= 0);
 	p = window(fd, SLOT, RW, NULL);
 	CHECK(p != MAP_FAILED);
-	for (i = 1; i < 4; i++) {
-		fill(p, MB(64), i);
-		CHECK(filled(p, MB(64), i));
+	for (i = 1; i < 3; i++) {
+		fill(p, 2 * CGROUP_BYTES, i);
+		CHECK(filled(p, 2 * CGROUP_BYTES, i));
 	}
-	CHECK(resident(fd) < MB(40) / PAGE_SZ);
+	CHECK(resident(fd) < CGROUP_BYTES * 5 / 4 / PAGE_SZ);
 	return 0;
 }
 
@@ -322,11 +324,14 @@ static int overcommit_cgroup(void *arg)
  * Proves that a region twice as large as its cgroup may be goes through swap
  * under pressure.
  */
-TEST_F_TIMEOUT(reclaim, pressure, 120)
+TEST_F_TIMEOUT(reclaim, pressure, 300)
 {
+	char limit[24];
+
 	if (no_cgroup)
 		SKIP(return, "%s", no_cgroup);
-	ASSERT_EQ(0, cgroup_write(0, "memory.max", "33554432"));
+	snprintf(limit, sizeof(limit), "%lu", CGROUP_BYTES);
+	ASSERT_EQ(0, cgroup_write(0, "memory.max", limit));
 	EXPECT_EQ(0, child_wait(child_run(overcommit_cgroup, &self->root)));
 	EXPECT_EQ(0, cgroup_write(0, "memory.max", "max"));
 }
