@@ -4,12 +4,20 @@
  * A region's memory is in no process's RSS.  Without mshare_owned_pages() the
  * OOM killer would kill everybody else before the one who has it all.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "mshare_ioctl.h"
 #include "mshare_sys.h"
+
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
 
 #define BYTES	MB(256)
 
@@ -219,6 +227,85 @@ TEST_F(oom, ioctls_charge_the_owner)
 		  cgroup_read(0, "memory.stat", "shmem"));
 	stage_set(self->stage, 2);
 	EXPECT_EQ(0, child_wait(pid));
+}
+
+static int reader(void *arg)
+{
+	struct party *party = arg;
+	int fd = openat(party->root, "r", O_RDONLY);
+	char *p;
+
+	CHECK(fd >= 0);
+	p = window(fd, SLOT, PROT_READ, NULL);
+	CHECK(p != MAP_FAILED);
+	touch(p, MB(1));
+	stage_set(party->stage, 1);
+	pause();
+	return 0;
+}
+
+/* Kills @pid, and lets it die no further than to where it still has its mm. */
+static int kill_and_hold(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) ||
+	    kill(pid, SIGKILL) || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8) ? 0 : -1;
+}
+
+/* What the OOM reaper does when one that it has killed does not get to it. */
+static int reap(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0), ret, err;
+
+	if (fd < 0)
+		return -1;
+	ret = syscall(SYS_process_mrelease, fd, 0);
+	err = errno;
+	close(fd);
+	errno = err;
+	return ret;
+}
+
+static long links(int fd)
+{
+	struct mshare_stat st;
+
+	return region_stat(fd, &st) ? -1 : (long)st.links;
+}
+
+/*
+ * Proves that the OOM reaper takes nobody's pages but its victim's.  A window
+ * of a file that is open for reading only is one of those that it empties: not
+ * VM_SHARED.  It comes by a way of its own, past the usual munmap.
+ */
+TEST_F(oom, reaper_leaves_the_region_alone)
+{
+	struct party party = { self->root, self->stage };
+	int fd = region_create(self->root, "r", SLOT);
+	pid_t pid;
+	char *p;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, create_anon(fd, 0, MB(1)));
+	pid = child_run(reader, &party);
+	ASSERT_TRUE(stage_wait(self->stage, 1));
+	p = window(fd, SLOT, RW, NULL);
+	ASSERT_NE(MAP_FAILED, p);
+	fill(p, MB(1), 1);
+	ASSERT_EQ(2, links(fd));
+	ASSERT_EQ(0, kill_and_hold(pid));
+	ASSERT_EQ(0, reap(pid))
+		TH_LOG("%s", strerror(errno));
+	EXPECT_EQ(1, links(fd));
+	EXPECT_EQ(1024, smaps_kb(p, "Rss"));
+	EXPECT_TRUE(filled(p, MB(1), 1));
+	EXPECT_EQ(0, ptrace(PTRACE_CONT, pid, NULL, NULL));
+	EXPECT_EQ(128 + SIGKILL, child_wait(pid));
+	munmap(p, SLOT);
+	close(fd);
 }
 
 int main(int argc, char **argv)
