@@ -146,6 +146,15 @@ def wait_until_connectable(server):
     raise BenchError("the server does not come back", server.log)
 
 
+def wait_until_reaped(pid):
+    """Until a killed process is no zombie any more: PostgreSQL takes one for a postmaster that lives."""
+    deadline = time.monotonic() + 60
+    while (procfs.PROC / str(pid)).exists():
+        if time.monotonic() > deadline:
+            raise BenchError(f"process {pid} was killed and is still there")
+        time.sleep(0.1)
+
+
 def memory():
     """Settled page tables and shared memory of the whole machine.
 

@@ -69,6 +69,7 @@ class Scenes(crash.Play):
             os.kill(pids[0], signal.SIGSTOP)
             os.kill(self.server.pid, signal.SIGKILL)
             left = wait_for_end([pid for pid in everyone if pid != pids[0]], 60)
+            crash.wait_until_reaped(self.server.pid)
             alone = self.segments()
             refused = self.start_is_refused()
             os.kill(pids[0], signal.SIGCONT)
