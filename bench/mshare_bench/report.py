@@ -255,13 +255,36 @@ def all_tables(results):
 
 # --- charts -----------------------------------------------------------------
 
-def _by_clients(results):
+def _kind(of_set):
+    """What sets differ in besides clients."""
+    return of_set["shared_memory_type"], of_set["shared_buffers"]
+
+
+def _by_clients(results, sets):
+    names = [of_set["name"] for of_set in sets]
     series = {}
     for run in results.runs:
-        if run["workload"] == workloads.TOUCH_ALL:
-            key = run["config"]
-            series.setdefault(key, []).append((run["clients"], run["page_tables_bytes"] / 2 ** 20))
+        if run["workload"] == workloads.TOUCH_ALL and run["set"] in names:
+            series.setdefault(run["config"], []).append((run["clients"], run["page_tables_bytes"] / 2 ** 20))
     return {name: sorted(series[name]) for name in configs.NAMES if name in series}
+
+
+def _table_charts(results):
+    """Page tables against clients, or beside each other where their number is one: a chart for each kind of shared memory."""
+    kinds = list(dict.fromkeys(_kind(of_set) for of_set in results.summary["sets"]))
+    for number, kind in enumerate(kinds):
+        sets = [of_set for of_set in results.summary["sets"] if _kind(of_set) == kind]
+        series = _by_clients(results, sets)
+        if not series:
+            continue
+        suffix, of_kind = (f"_{number}", f"; {kind[0]}, {format_size(kind[1])}") if len(kinds) > 1 else ("", "")
+        if len({x for rows in series.values() for x, _ in rows}) > 1:
+            yield charts.lines(f"clients{suffix}", f"Page tables against clients, who have touched everything{of_kind}",
+                               series, "clients", "MB", "xy")
+        else:
+            clients = next(iter(series.values()))[0][0]
+            yield charts.bars(f"tables{suffix}", f"Page tables, {clients:,} clients have touched everything{of_kind}",
+                              {name: (rows[0][1],) * 3 for name, rows in series.items()}, "MB", True)
 
 
 def _raw(results, of_set, name, *more):
@@ -326,13 +349,7 @@ def chart_list(results):
     of_set = results.largest()
     if not of_set:
         return []
-    found = []
-    many = _by_clients(results)
-    if many and len({x for rows in many.values() for x, _ in rows}) > 1:
-        found.append(charts.lines("clients", "Page tables against clients, who have touched everything", many, "clients", "MB", "xy"))
-    elif many:
-        found.append(charts.bars("tables", f"Page tables, {of_set['clients']:,} clients have touched everything",
-                                 {name: (rows[0][1],) * 3 for name, rows in many.items()}, "MB", True))
+    found = list(_table_charts(results))
     found += _time_charts(results, of_set)
     for name, workload, key, title, unit, log in (
             ("connect", workloads.STORM, "connect_all_s", f"Connecting {of_set['clients']:,} clients at once, with spread",

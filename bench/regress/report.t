@@ -81,6 +81,18 @@ class Golden(unittest.TestCase):
         self.golden("charts.gnuplot", "".join(f"# {c['title']}\n{c['script']}\n" for c in
                                               report.chart_list(self.results)))
 
+    def test_kinds_apart(self):
+        """sets of another kind of shared memory have a chart of their own, of the same configurations"""
+        alone = report.chart_list(self.results)[0]
+        of_set = self.results.summary["sets"][0]
+        self.results.summary["sets"].append({**of_set, "name": "other", "shared_buffers": 2 * of_set["shared_buffers"]})
+        self.results.runs += [{**run, "set": "other", "page_tables_bytes": 2 * run["page_tables_bytes"]}
+                              for run in self.results.runs if run["workload"] == "touch-all"]
+        tables = [chart for chart in report.chart_list(self.results) if chart["name"].startswith("tables")]
+        self.assertEqual([chart["title"] for chart in tables],
+                         [f"{alone['title']}; mmap, {size}" for size in ("128 MB", "256 MB")])
+        self.assertEqual(tables[0]["script"].replace("tables_0", "tables"), alone["script"])
+        self.assertNotEqual(tables[1]["script"].replace("tables_1", "tables"), alone["script"])
 
     def test_native(self):
         """report.md of huge pages, natively"""
