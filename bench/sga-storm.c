@@ -382,6 +382,8 @@ int main(int argc, char **argv)
 	static struct storm storm;
 
 	storm_parse(argc, argv, &storm.options);
+	if (storm.options.dry_run)
+		return 0;
 	prepare(&storm);
 	printf("%u processes, %s of shared memory (%s), one word in each %s of it; %s available.\n",
 	       storm.options.procs, storm_size(storm.options.size), storm_type_name(storm.options.type),

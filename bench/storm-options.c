@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --jobs N         processes that read at the same time (as many as there are processors)\n"
 	"  --json FILE      write the result there, too\n"
 	"  --samples FILE   write how it went over time there, as tab-separated values\n"
+	"  --dry-run        check the options, and do nothing\n"
 	"  --help           this text\n"
 	"\n"
 	"Exit status: 0 all processes finished, 3 stopped at the limit of memory, 1 something failed,\n"
@@ -91,6 +92,7 @@ static void set_option(int option, struct storm_options *options)
 	case 'd': options->dir = optarg; break;
 	case 'J': options->json = optarg; break;
 	case 'T': options->samples = optarg; break;
+	case 'n': options->dry_run = true; break;
 	case 'h':
 		fputs(usage, stdout);
 		exit(fflush(stdout) ? 1 : 0);
@@ -124,6 +126,7 @@ void storm_parse(int argc, char **argv, struct storm_options *options)
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "json", required_argument, NULL, 'J' },
 		{ "samples", required_argument, NULL, 'T' },
+		{ "dry-run", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};

@@ -29,6 +29,7 @@ struct storm_options {
 	const char *dir;	/* of the file of STORM_FILE */
 	const char *json;	/* where the result goes, or NULL */
 	const char *samples;	/* where the course of time goes, or NULL */
+	bool dry_run;		/* the options are checked, and that is all */
 };
 
 /* storm-options.c */

@@ -48,7 +48,7 @@ def _parser():
 
 
 def parse(arguments):
-    """Options of a storm; what is sga-storm's is left to it to check."""
+    """Options of a storm; what is sga-storm's is for check_words()."""
     options = _parser().parse_args(arguments)
     check_where(options)
     options.configs = choices(options.configs, "--configs", _ORDER, "configuration")
@@ -61,6 +61,13 @@ def _words(options):
     """The options that sga-storm understands."""
     return ["--size", options.size, "--procs", options.procs, "--stride", options.stride,
             "--type", options.type]
+
+
+def check_words(options, places):
+    """Have sga-storm say what is wrong with its options, before a guest is booted for them."""
+    done = subprocess.run([places.storm(), *_words(options), "--dry-run"], stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise UsageError(done.stderr.strip().removeprefix("sga-storm: "))
 
 
 def _measure(config, options, places, raw):
@@ -133,7 +140,7 @@ def main(arguments, launcher, find_places, command_line):
     """Run the command; returns its exit status."""
     options = parse(arguments)
     places = find_places(options)
-    places.storm()
+    check_words(options, places)
     if redirect.MSHARE in options.configs:
         places.preload_library()
     if options.native:

@@ -18,6 +18,7 @@ import tap_unittest
 from mshare_bench import procfs
 
 STORM = pathlib.Path(os.environ.get("builddir", ".")).resolve() / "sga-storm"
+LAUNCHER = STORM.with_name("mshare-bench")
 GB = 2 ** 30
 
 REFUSED = (
@@ -137,6 +138,17 @@ class Storm(unittest.TestCase):
         self.assertEqual(process.returncode, 1)
         self.assertIn("killed by signal 9", said)
         self.assertEqual(json.loads(self.json.read_text())["outcome"], "failed")
+
+    def test_refused_beforehand(self):
+        """mshare-bench storm: what sga-storm would not take is refused before a guest is booted for it"""
+        out = self.json.with_name("out")
+        for line, said in (("--size 300X", '--size: "300X"'), ("--size 3M", "multiple of the stride")):
+            with self.subTest(line):
+                done = subprocess.run([LAUNCHER, "storm", *line.split(), "--out", out], stdin=subprocess.DEVNULL,
+                                      capture_output=True, text=True, check=False)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+                self.assertIn(said, done.stderr)
+                self.assertFalse(out.exists())
 
     def test_refused(self):
         """what makes no sense, or cannot be, is named in one line"""
