@@ -340,7 +340,7 @@ TEST_F_TIMEOUT(reclaim, pressure, 300)
  * Proves that writeback takes write access away in all guests: what windows
  * write gets to the disk, at the first fsync() and at each one after it.
  */
-TEST_F_TIMEOUT(reclaim, writeback, 60)
+TEST_F_TIMEOUT(reclaim, writeback, 120)
 {
 	const char *why = ext4_mount("/mnt", MB(64));
 	char *back = shared_anon(MB(4)), *view;
