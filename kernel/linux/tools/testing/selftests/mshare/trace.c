@@ -31,10 +31,22 @@ FIXTURE(trace) {
 	unsigned long ino;
 };
 
+/* A region with a window, untouched; -1 if that fails.  @self: FIXTURE_DATA. */
+static int trace_region(struct _test_data_trace *self)
+{
+	struct stat st;
+
+	self->fd = region_anon(self->env.root, BYTES);
+	if (self->fd < 0 || fstat(self->fd, &st))
+		return -1;
+	self->ino = st.st_ino;
+	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
+	return self->p == WINDOW_AT(0) ? 0 : -1;
+}
+
 FIXTURE_SETUP(trace)
 {
 	const char *why = mshare_missing();
-	struct stat st;
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -43,12 +55,7 @@ FIXTURE_SETUP(trace)
 		mount("none", TRACE, "tracefs", 0, NULL);
 	if (access(TRACE "trace", F_OK))
 		SKIP(return, "no tracefs");
-	self->fd = region_anon(self->env.root, BYTES);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, fstat(self->fd, &st));
-	self->ino = st.st_ino;
-	self->p = window(self->fd, SLOT, RW, WINDOW_AT(0));
-	ASSERT_EQ(WINDOW_AT(0), self->p);
+	ASSERT_EQ(0, trace_region(self));
 	ASSERT_EQ(0, write_file(TRACE "trace", ""));
 	ASSERT_EQ(0, write_file(TRACE "events/mshare/enable", "1"));
 }
@@ -142,6 +149,7 @@ static int find_line(const char *text, int after)
 }
 
 #define FLUSH	TRACE "events/tlb/tlb_flush/"
+#define FLUSHED	" tlb_flush: pages:-1 "
 #define FREE	TRACE "events/kmem/mm_page_free/"
 
 /* Trace flushes by @pid, and when the first page of the window at @p is freed. */
@@ -184,7 +192,7 @@ static void expect_order(struct __test_metadata *_metadata, unsigned long ino)
 	snprintf(text, sizeof(text), " mshare_unlink: ino=%lu ", ino);
 	unlinked = find_line(text, 0);
 	EXPECT_LT(0, unlinked);
-	flushed = find_line(" tlb_flush: pages:-1 ", unlinked);
+	flushed = find_line(FLUSHED, unlinked);
 	EXPECT_LT(unlinked, flushed);
 	freed = find_line(" mm_page_free: ", 0);
 	EXPECT_LT(flushed, freed);
@@ -207,10 +215,17 @@ TEST_F(trace, order_at_munmap)
 	trace_end_done();
 }
 
-/* Proves the same of the exit of the last process that has a window. */
-TEST_F(trace, order_at_exit)
+/*
+ * The last process that has the window ends.
+ *
+ * Return: whether it flushed TLBs: one that is preempted on its way out has
+ * nothing to flush, its CPU went over to the page tables of another.
+ */
+static bool exit_of_last(struct __test_metadata *_metadata,
+			 struct _test_data_trace *self)
 {
 	struct stage *stage = stage_new();
+	char text[64];
 	pid_t pid;
 
 	ASSERT_NE(NULL, stage);
@@ -228,6 +243,17 @@ TEST_F(trace, order_at_exit)
 	EXPECT_EQ(0, write_file(TRACE "trace", ""));
 	stage_set(stage, 1);
 	EXPECT_EQ(0, child_wait(pid));
+	snprintf(text, sizeof(text), " mshare_unlink: ino=%lu ", self->ino);
+	return find_line(FLUSHED, find_line(text, 0)) > 0;
+}
+
+/* Proves the same of the exit of the last process that has a window. */
+TEST_F(trace, order_at_exit)
+{
+	int tries;
+
+	for (tries = 1; !exit_of_last(_metadata, self) && tries < 5; tries++)
+		ASSERT_EQ(0, trace_region(self));
 	expect_order(_metadata, self->ino);
 	trace_end_done();
 }
