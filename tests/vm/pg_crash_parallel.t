@@ -5,7 +5,7 @@
 A parallel hash join whose hash table takes more than 200 MB is held up when the table is complete. Then its
 leader, a worker, the postmaster, or everybody is killed, or the server is stopped in immediate mode; see crash.py
 for what is looked at. Here it is also the dynamic shared memory: whose segments are left and whose are not, and
-that the same query has the right answer afterwards.
+that the same query has the right answer afterwards. It is POSIX objects, and with PG_SCHEDULE=full SysV segments, too.
 """
 
 import collections
@@ -225,4 +225,6 @@ class Scenes(crash.Play):
 
 
 if __name__ == "__main__":
+    if os.environ.get("PG_SCHEDULE") != "full":
+        os.environ.setdefault("shared_memory_type", "mmap")
     sys.exit(crash.main(Scenes))
