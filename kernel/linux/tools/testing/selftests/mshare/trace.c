@@ -183,14 +183,20 @@ static void trace_end_done(void)
 	write_file(FREE "filter", "0");
 }
 
-/* First the entry goes, then what TLBs have of it, and then the memory. */
-static void expect_order(struct __test_metadata *_metadata, unsigned long ino)
+/* Where a window of the region was unlinked. */
+static int find_unlink(unsigned long ino)
 {
-	int unlinked, flushed, freed;
 	char text[64];
 
 	snprintf(text, sizeof(text), " mshare_unlink: ino=%lu ", ino);
-	unlinked = find_line(text, 0);
+	return find_line(text, 0);
+}
+
+/* First the entry goes, then what TLBs have of it, and then the memory. */
+static void expect_order(struct __test_metadata *_metadata, unsigned long ino)
+{
+	int unlinked = find_unlink(ino), flushed, freed;
+
 	EXPECT_LT(0, unlinked);
 	flushed = find_line(FLUSHED, unlinked);
 	EXPECT_LT(unlinked, flushed);
@@ -225,7 +231,6 @@ static bool exit_of_last(struct __test_metadata *_metadata,
 			 struct _test_data_trace *self)
 {
 	struct stage *stage = stage_new();
-	char text[64];
 	pid_t pid;
 
 	ASSERT_NE(NULL, stage);
@@ -243,8 +248,7 @@ static bool exit_of_last(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, write_file(TRACE "trace", ""));
 	stage_set(stage, 1);
 	EXPECT_EQ(0, child_wait(pid));
-	snprintf(text, sizeof(text), " mshare_unlink: ino=%lu ", self->ino);
-	return find_line(FLUSHED, find_line(text, 0)) > 0;
+	return find_line(FLUSHED, find_unlink(self->ino)) > 0;
 }
 
 /* Proves the same of the exit of the last process that has a window. */
