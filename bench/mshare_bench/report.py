@@ -255,9 +255,12 @@ def all_tables(results):
 
 # --- charts -----------------------------------------------------------------
 
-def _kind(of_set):
-    """What sets differ in besides clients."""
-    return of_set["shared_memory_type"], of_set["shared_buffers"]
+def _by_kind(sets):
+    """Sets that differ in nothing but clients: {(type of shared memory, its size): sets}."""
+    kinds = {}
+    for of_set in sets:
+        kinds.setdefault((of_set["shared_memory_type"], of_set["shared_buffers"]), []).append(of_set)
+    return kinds
 
 
 def _by_clients(results, sets):
@@ -271,13 +274,12 @@ def _by_clients(results, sets):
 
 def _table_charts(results):
     """Page tables against clients, or beside each other where their number is one: a chart for each kind of shared memory."""
-    kinds = list(dict.fromkeys(_kind(of_set) for of_set in results.summary["sets"]))
-    for number, kind in enumerate(kinds):
-        sets = [of_set for of_set in results.summary["sets"] if _kind(of_set) == kind]
+    kinds = _by_kind(results.summary["sets"])
+    for number, ((memory_type, size), sets) in enumerate(kinds.items()):
         series = _by_clients(results, sets)
         if not series:
             continue
-        suffix, of_kind = (f"_{number}", f"; {kind[0]}, {format_size(kind[1])}") if len(kinds) > 1 else ("", "")
+        suffix, of_kind = (f"_{number}", f"; {memory_type}, {format_size(size)}") if len(kinds) > 1 else ("", "")
         if len({x for rows in series.values() for x, _ in rows}) > 1:
             yield charts.lines(f"clients{suffix}", f"Page tables against clients, who have touched everything{of_kind}",
                                series, "clients", "MB", "xy")

@@ -48,7 +48,7 @@ def _parser():
 
 
 def parse(arguments):
-    """Options of a storm; what is sga-storm's is for check_words()."""
+    """Options of a storm; what is sga-storm's is for _check_words()."""
     options = _parser().parse_args(arguments)
     check_where(options)
     options.configs = choices(options.configs, "--configs", _ORDER, "configuration")
@@ -63,11 +63,16 @@ def _words(options):
             "--type", options.type]
 
 
-def check_words(options, places):
+def _refuse(said):
+    """What sga-storm will not do is told as our own refusal."""
+    raise UsageError(said.strip().removeprefix("sga-storm: "))
+
+
+def _check_words(options, places):
     """Have sga-storm say what is wrong with its options, before a guest is booted for them."""
     done = subprocess.run([places.storm(), *_words(options), "--dry-run"], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise UsageError(done.stderr.strip().removeprefix("sga-storm: "))
+        _refuse(done.stderr)
 
 
 def _measure(config, options, places, raw):
@@ -80,7 +85,7 @@ def _measure(config, options, places, raw):
     raw.write("stderr.txt", done.stderr)
     sys.stderr.write(done.stderr)
     if done.returncode == 2:
-        raise UsageError(done.stderr.strip().removeprefix("sga-storm: "))
+        _refuse(done.stderr)
     if done.returncode not in (_FINISHED, _LIMIT):
         raise BenchError(f"sga-storm ended with exit status {done.returncode}", raw.path("stderr.txt"))
     found = {"config": config, **json.loads(result.read_text())}
@@ -140,7 +145,7 @@ def main(arguments, launcher, find_places, command_line):
     """Run the command; returns its exit status."""
     options = parse(arguments)
     places = find_places(options)
-    check_words(options, places)
+    _check_words(options, places)
     if redirect.MSHARE in options.configs:
         places.preload_library()
     if options.native:
