@@ -38,6 +38,7 @@ static const char *const reason_texts[MSHARE_REASON_COUNT] = {
 	[MSHARE_REASON_OBJECT] = "the backend is not for this kind of memory",
 	[MSHARE_REASON_BACKEND_NONE] = "MSHARE_BACKEND=none",
 	[MSHARE_REASON_STUCK] = "a call on it does not fit its huge pages",
+	[MSHARE_REASON_HUGE_RIGHTS] = "vm.hugetlb_shm_group has to be a group of this process for that",
 };
 
 EXPORT const char *mshare_reason_text(unsigned int reason)

@@ -39,6 +39,7 @@ enum mshare_reason {
 	MSHARE_REASON_OBJECT,		/* hugetlb, thp: not for this kind of memory */
 	MSHARE_REASON_BACKEND_NONE,	/* MSHARE_BACKEND=none */
 	MSHARE_REASON_STUCK,		/* hugetlb: a call did not fit huge pages, and other processes have them too */
+	MSHARE_REASON_HUGE_RIGHTS,	/* hugetlb: vm.hugetlb_shm_group does not let this process make segments of them */
 	MSHARE_REASON_COUNT
 };
 

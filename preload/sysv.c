@@ -283,7 +283,7 @@ static bool wants_huge_segment(size_t size, int flags)
 
 static long get_segment(key_t key, size_t size, int flags)
 {
-	struct refusal refusal = { MSHARE_REASON_HUGE_PAGES, 0 };
+	enum mshare_reason reason;
 	long id;
 
 	if ((key == IPC_PRIVATE || flags & IPC_CREAT) && wants_huge_segment(size, flags)) {
@@ -294,10 +294,10 @@ static long get_segment(key_t key, size_t size, int flags)
 			return id;
 		if (id == -EEXIST)
 			return REAL3(SYS_shmget, key, size, flags);
-		refusal.error = (int)-id;
-		if (log_first(refusal.reason))
+		reason = id == -EPERM ? MSHARE_REASON_HUGE_RIGHTS : MSHARE_REASON_HUGE_PAGES;
+		if (log_first(reason))
 			log_line(LOG_LEVEL_WARN, "a segment of %zu bytes is not made of huge pages: %s (%s)", size,
-				 mshare_reason_text(refusal.reason), strerrordesc_np(refusal.error));
+				 mshare_reason_text(reason), strerrordesc_np((int)-id));
 	}
 	return REAL3(SYS_shmget, key, size, flags);
 }

@@ -5,17 +5,20 @@
 
 machine_shmem_enabled=/sys/kernel/mm/transparent_hugepage/shmem_enabled
 machine_nr_hugepages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+machine_shm_group=/proc/sys/vm/hugetlb_shm_group
 
 # machine_keep: to be called once, before a trap of the test's own, which then has to call machine_restore
 machine_keep() {
 	machine_pages_before=$(cat "$machine_nr_hugepages" 2>/dev/null)
 	machine_shmem_before=$(sed 's/.*\[\(.*\)\].*/\1/' "$machine_shmem_enabled" 2>/dev/null)
+	machine_group_before=$(cat "$machine_shm_group" 2>/dev/null)
 	trap machine_restore EXIT
 	trap 'exit 130' INT TERM
 }
 
 machine_restore() {
 	[[ -z $machine_pages_before ]] || echo "$machine_pages_before" >"$machine_nr_hugepages"
+	[[ -z $machine_group_before ]] || echo "$machine_group_before" >"$machine_shm_group"
 	[[ -z $machine_shmem_before ]] || echo "$machine_shmem_before" >"$machine_shmem_enabled"
 } 2>/dev/null
 
@@ -27,6 +30,11 @@ machine_huge_pages() {
 	wanted=$((used + $1))
 	echo "$wanted" >"$machine_nr_hugepages"
 	(($(<"$machine_nr_hugepages") >= wanted))
+}
+
+# machine_huge_segments GROUP: its members may make SysV segments of huge pages
+machine_huge_segments() {
+	[[ -w $machine_shm_group ]] && id -g "$1" >"$machine_shm_group"
 }
 
 # machine_shmem_huge WORD: may shared memory have huge pages? advise, never, ...

@@ -140,7 +140,7 @@ if [[ $schedule == full && " ${suites[*]} " == *" core "* && $("$pg_config" --ve
 fi
 for backend in "${backends[@]}"; do
 	case $backend in
-	hugetlb) machine_huge_pages 400 || { skip "$backend" "no 800 MB of memory in one piece for huge pages"; continue; } ;;
+	hugetlb) machine_huge_segments postgres && machine_huge_pages 400 || { skip "$backend" "no 800 MB of memory in one piece for huge pages"; continue; } ;;
 	thp) machine_shmem_huge advise || { skip "$backend" "this kernel has no huge pages in shared memory"; continue; } ;;
 	esac
 	for kind in "${kinds[@]}"; do

@@ -89,6 +89,15 @@ too_few() {
 }
 ok "hugetlb: with one page too few, ordinary memory, and a line that says so" too_few anonymous
 ok "hugetlb: the same for a segment" too_few segment
+# The rights of a server's user: no capability, no memory to lock, not in the group
+no_rights() {
+	machine_huge_pages 66 || return
+	result=$(setpriv --regid=65534 --clear-groups --bounding-set=-ipc_lock --inh-caps=-ipc_lock prlimit --memlock=65536 \
+		env LD_PRELOAD="$library" MSHARE_BACKEND=hugetlb "$program" segment 128 4 2>"$work/err")
+	has bad=0 wrong=0 && grep "vm.hugetlb_shm_group has to be a group" "$work/err" && ! grep "not enough" "$work/err"
+}
+ok "hugetlb: a segment where vm.hugetlb_shm_group forbids it: ordinary memory, and a line that says so" no_rights
+machine_huge_pages 63
 strict() {
 	stock anonymous 128 4 MSHARE_BACKEND=hugetlb MSHARE_STRICT=1
 	has failed=ENOMEM && grep -q "error: .*not enough free huge pages" "$work/err"
