@@ -15,6 +15,7 @@
 #include <sys/single_threaded.h>
 
 #include "heap.h"
+#include "placement.h"
 #include "real.h"
 
 /* From this many on memory comes from the heap, for so many at a time as a page holds. */
@@ -37,10 +38,10 @@ union slot {
 	union slot *next_free;
 };
 
-static struct range first_range[2 * STATIC_ATTACHMENTS];
+static SELDOM_WRITTEN struct range first_range[2 * STATIC_ATTACHMENTS];
 static struct ranges first = { .capacity = 2 * STATIC_ATTACHMENTS, .range = first_range };
 
-static union slot first_slots[STATIC_ATTACHMENTS];
+static SELDOM_WRITTEN union slot first_slots[STATIC_ATTACHMENTS];
 static size_t first_slots_used;
 static union slot *free_slots;
 
@@ -111,7 +112,7 @@ void attach_fork_prepare(void)
 			owner_of(&ranges->range[i])->inherited = true;
 }
 
-void attach_fork_done(void)
+RUNS_IN_CHILD void attach_fork_done(void)
 {
 	if (depth > 0)
 		attach_unlock();

@@ -4,10 +4,12 @@
  */
 #include "history.h"
 
+#include "placement.h"
+
 #define ENTRIES	16
 
 static uint64_t counters[HISTORY_COUNTERS];
-static struct history_entry entries[ENTRIES];	/* a ring */
+static SELDOM_WRITTEN struct history_entry entries[ENTRIES];	/* a ring */
 static unsigned int remembered;
 
 void history_count(enum history_counter counter)

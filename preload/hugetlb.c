@@ -16,6 +16,7 @@
 #include "heap.h"
 #include "options.h"
 #include "place.h"
+#include "placement.h"
 #include "stock.h"
 
 #define IN_2MB		(21 << MAP_HUGE_SHIFT)
@@ -169,7 +170,7 @@ static long move_segment(const struct attachment *shadow)
  */
 #define STATIC_IDS	32
 #define IPCMNI		32768
-static int first_ids[STATIC_IDS];
+static SELDOM_WRITTEN int first_ids[STATIC_IDS];
 static struct {
 	int *ids;
 	size_t count, capacity;

@@ -17,6 +17,7 @@
 #include "export.h"
 #include "log.h"
 #include "options.h"
+#include "placement.h"
 #include "real.h"
 #include "redirect.h"
 #include "stock.h"
@@ -35,7 +36,7 @@ struct attach_request {
  * wrong costs a saving, not more.
  */
 #define SMALL_MAX	256
-static _Atomic int small_ids[SMALL_MAX];	/* plus 1; 0 for none */
+static SELDOM_WRITTEN _Atomic int small_ids[SMALL_MAX];	/* plus 1; 0 for none */
 
 static void remember_small(int shmid)
 {
