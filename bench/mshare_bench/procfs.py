@@ -74,6 +74,17 @@ def meminfo(name):
     return parse_kb_fields(meminfo_text())[name]
 
 
+def parse_segments(text):
+    """[{column: number}] of /proc/sysvipc/shm, sizes in bytes; the digits of perms are octal ones."""
+    rows = [line.split() for line in text.splitlines()]
+    return [dict(zip(rows[0], map(int, row))) for row in rows[1:]]
+
+
+def segments():
+    """All SysV segments of the machine, as parse_segments() has them."""
+    return parse_segments((PROC / "sysvipc/shm").read_text())
+
+
 def read_process(pid):
     """The Process, or None if it has gone."""
     try:

@@ -31,9 +31,7 @@ def unguarded():
 
     Servers and tests of others may come and go meanwhile; their guards, of this size, are attached.
     """
-    segments = [line.split() for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()]
-    nattch, size = segments[0].index("nattch"), segments[0].index("size")
-    return {fields[1] for fields in segments[1:] if fields[nattch] == "0" and fields[size] == "56"}
+    return {segment["shmid"] for segment in procfs.segments() if segment["nattch"] == 0 and segment["size"] == 56}
 
 
 class Failures(unittest.TestCase):

@@ -32,6 +32,7 @@ PARSERS = {
     "kb_fields": procfs.parse_kb_fields,
     "minor_faults": procfs.parse_minor_faults,
     "parent": procfs.parse_parent,
+    "segments": procfs.parse_segments,
     "splat": kernel_log.find_splat,
     "windows": lambda text: redirect.windows(text, "00:21"),
     "mounted": redirect.mounted,

@@ -42,9 +42,7 @@ REFUSED = (
 
 def segments(creator):
     """Ids of the SysV segments that a process made; those of others come and go."""
-    rows = [line.split() for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()]
-    shmid, cpid = rows[0].index("shmid"), rows[0].index("cpid")
-    return {row[shmid] for row in rows[1:] if row[cpid] == str(creator)}
+    return {segment["shmid"] for segment in procfs.segments() if segment["cpid"] == creator}
 
 
 class Storm(unittest.TestCase):

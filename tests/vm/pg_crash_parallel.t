@@ -60,9 +60,7 @@ def all_segments():
     for path in pathlib.Path("/dev/shm").glob("PostgreSQL.*"):
         status = path.stat()
         found[path.name] = Segment(status.st_size, status.st_blocks * 512)
-    for line in (procfs.PROC / "sysvipc/shm").read_text().splitlines()[1:]:
-        fields = line.split()
-        found[int(fields[1])] = Segment(int(fields[3]), int(fields[14]))
+    found.update((segment["shmid"], Segment(segment["size"], segment["rss"])) for segment in procfs.segments())
     return found
 
 
