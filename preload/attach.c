@@ -112,7 +112,7 @@ void attach_fork_prepare(void)
 			owner_of(&ranges->range[i])->inherited = true;
 }
 
-RUNS_IN_CHILD void attach_fork_done(void)
+void attach_fork_done(void)
 {
 	if (depth > 0)
 		attach_unlock();
