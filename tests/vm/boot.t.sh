@@ -82,6 +82,10 @@ is "--out: there in the guest; arguments arrive as they are" "$(cat out)" "kept"
 is "--out: copied back, mode too" "$(cat "$dir/log/new/file") $(stat -c %a "$dir/log/new/file")" "made 640"
 ok "other writes stay in the guest" test ! -e "$dir/elsewhere"
 
+# An instruction a ns: so the kernel finds a processor of 1 GHz, whatever that of this machine has.
+boot --accel icount --cpus 1 -- grep MHz /proc/cpuinfo
+is "--accel icount: the clock counts instructions" "$(LC_ALL=C awk '{ printf "%.0f", $4 }' out)" 1000
+
 boot -- bash -c 'seq 1 300000; setsid sleep 1000 & exit 0'
 is "much output arrives whole, a process left behind is no obstacle" "$status $(tail -n 1 out) $(wc -l <out)" "0 300000 300000"
 
@@ -124,6 +128,7 @@ refuses "--mem too small" 'needs 1024 MB' --mem 10M -- true
 refuses "--cpus" "--cpus 'x'" --cpus x -- true
 refuses "--timeout" "--timeout '0'" --timeout 0 -- true
 refuses "--accel" "--accel 'vmware'" --accel vmware -- true
+refuses "--accel icount with two processors" "add --cpus 1" --accel icount --cpus 2 -- true
 refuses "--out" "absolute path" --out relative -- true
 refuses "--kernel" "no such file" --kernel /no/such -- true
 
