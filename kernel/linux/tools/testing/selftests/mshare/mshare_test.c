@@ -425,15 +425,45 @@ void stage_add(struct stage *s)
 	__atomic_add_fetch(&s->step, 1, __ATOMIC_SEQ_CST);
 }
 
+static void tell_file(pid_t pid, const char *name)
+{
+	char path[64], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		fprintf(stderr, "# child %d: %s: %.*s\n", pid, name,
+			(int)strcspn(line, "\n"), line);
+	if (f)
+		fclose(f);
+}
+
+/* Who did not get there: state and exit code are fields 3 and 52 of stat. */
+static void tell_children(void)
+{
+	FILE *f = fopen("/proc/thread-self/children", "r");
+	int pid;
+
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		tell_file(pid, "stat");
+		tell_file(pid, "wchan");
+		tell_file(pid, "stack");
+	}
+	if (f)
+		fclose(f);
+}
+
 bool stage_wait(struct stage *s, int step)
 {
-	int ms;
+	double end = now() + 60;
 
-	for (ms = 0; ms < 60000; ms++) {
+	while (now() < end) {
 		if (__atomic_load_n(&s->step, __ATOMIC_SEQ_CST) >= step)
 			return true;
 		sleep_ms(1);
 	}
+	tell_children();
 	return false;
 }
 
