@@ -16,7 +16,7 @@ machine_keep
 trap 'rm -rf "$work"; machine_restore' EXIT
 unset "${!MSHARE@}" LD_PRELOAD
 
-# stock KIND MEGABYTES PROCESSES VARIABLE=VALUE...: one line in $result; lines of the library's in $work/err
+# stock KIND MEGABYTES PROCESSES VARIABLE=VALUE... [WRAPPER...]: one line in $result; lines of the library's in $work/err
 stock() {
 	result=$(timeout 300 env LD_PRELOAD="$library" "${@:4}" "$program" "$1" "$2" "$3" 2>"$work/err")
 }
@@ -89,15 +89,6 @@ too_few() {
 }
 ok "hugetlb: with one page too few, ordinary memory, and a line that says so" too_few anonymous
 ok "hugetlb: the same for a segment" too_few segment
-# The rights of a server's user: no capability, no memory to lock, not in the group
-no_rights() {
-	machine_huge_pages 66 || return
-	result=$(setpriv --regid=65534 --clear-groups --bounding-set=-ipc_lock --inh-caps=-ipc_lock prlimit --memlock=65536 \
-		env LD_PRELOAD="$library" MSHARE_BACKEND=hugetlb "$program" segment 128 4 2>"$work/err")
-	has bad=0 wrong=0 && grep "vm.hugetlb_shm_group has to be a group" "$work/err" && ! grep "not enough" "$work/err"
-}
-ok "hugetlb: a segment where vm.hugetlb_shm_group forbids it: ordinary memory, and a line that says so" no_rights
-machine_huge_pages 63
 strict() {
 	stock anonymous 128 4 MSHARE_BACKEND=hugetlb MSHARE_STRICT=1
 	has failed=ENOMEM && grep -q "error: .*not enough free huge pages" "$work/err"
@@ -116,6 +107,13 @@ never() {
 	has backend=none reason=11 bad=0 && grep -q MSHARE_HUGE=never "$work/err"
 }
 ok "MSHARE_HUGE=never: refused, for that reason" never
+# The rights of a server's user: no capability, no memory to lock, not in the group
+no_rights() {
+	stock segment 128 4 MSHARE_BACKEND=hugetlb setpriv --regid=65534 --clear-groups --bounding-set=-ipc_lock \
+		--inh-caps=-ipc_lock prlimit --memlock=65536
+	has bad=0 wrong=0 && grep "vm.hugetlb_shm_group has to be a group" "$work/err" && ! grep "not enough" "$work/err"
+}
+ok "hugetlb: a segment where vm.hugetlb_shm_group forbids it: ordinary memory, and a line that says so" no_rights
 machine_huge_pages 0
 
 thp() {
