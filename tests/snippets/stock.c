@@ -2,9 +2,10 @@
 /*
  * stock.c - for stock.t: shared memory that many processes write, and what its page tables cost.
  *
- * Usage: stock KIND MEGABYTES PROCESSES; KIND is anonymous, segment or huge-segment (SHM_HUGETLB).  Prints one line
- * of NAME=VALUE.  The witnesses are the kernel's: PageTables of /proc/meminfo, which counts a shared table once, in kB;
- * and the page faults that a process takes in memory that another has written before.
+ * Usage: stock KIND MEGABYTES PROCESSES; KIND is anonymous, segment, huge-segment (SHM_HUGETLB), or odd: mappings of huge
+ * pages, 1 GB each, none of which starts at a multiple of 1 GB.  Prints one line of NAME=VALUE.  The witnesses are the
+ * kernel's: PageTables of /proc/meminfo, which counts a shared table once, in kB; and the page faults that a process
+ * takes in memory that another has written before.
  */
 #include <sys/resource.h>
 
@@ -24,8 +25,21 @@ static long number_in(const char *path, const char *name)
 	return sum;
 }
 
+/* What each processor has counted for itself, up to some hundred kB, is added up every second, or when root reads this. */
+static void add_up_counters(void)
+{
+	char byte;
+	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY);
+
+	if (fd >= 0) {
+		(void)!read(fd, &byte, 1);
+		close(fd);
+	}
+}
+
 static long page_tables(void)
 {
+	add_up_counters();
 	return number_in("/proc/meminfo", "PageTables:");
 }
 
@@ -41,26 +55,44 @@ struct pipes {
 	int go[2], done[2], end[2];
 };
 
-/* A child waits for a byte, writes everything, tells its page faults, and stays until the end. */
-static void child(char *memory, size_t size, const struct pipes *pipes)
+/* Writes memory, and tells how many page faults that took. */
+static void write_all(char *memory, size_t size, const struct pipes *pipes)
 {
-	long count;
-	char byte;
+	long count = faults();
 
-	close(pipes->go[1]);
-	close(pipes->end[1]);
-	if (read(pipes->go[0], &byte, 1) != 1)
-		_exit(1);
-	count = faults();
 	fill(memory, size, 1);
 	count = faults() - count;
 	if (write(pipes->done[1], &count, sizeof(count)) != sizeof(count))
 		_exit(1);
+}
+
+/*
+ * A child waits for a byte, writes everything, and stays until the end.  Before, it has done the same with memory of its own:
+ * page tables for the text of it all it has by then, as fork() gives none.
+ */
+static void child(char *memory, size_t size, const struct pipes *pipes)
+{
+	char own[PAGE], byte;
+
+	close(pipes->go[1]);
+	close(pipes->end[1]);
+	write_all(own, sizeof(own), pipes);
+	if (read(pipes->go[0], &byte, 1) != 1)
+		_exit(1);
+	write_all(memory, size, pipes);
 	_exit(read(pipes->end[0], &byte, 1) == 0 ? 0 : 1);
 }
 
+static bool told(const struct pipes *pipes, long *count)
+{
+	return read(pipes->done[0], count, sizeof(*count)) == sizeof(*count);
+}
+
+/* Returns when all children wait. */
 static void start(char *memory, size_t size, int count, struct pipes *pipes)
 {
+	long ignored;
+
 	if (pipe(pipes->go) != 0 || pipe(pipes->done) != 0 || pipe(pipes->end) != 0)
 		exit(1);
 	fflush(stdout);
@@ -70,17 +102,20 @@ static void start(char *memory, size_t size, int count, struct pipes *pipes)
 	close(pipes->go[0]);
 	close(pipes->done[1]);
 	close(pipes->end[0]);
+	for (int i = 0; i < count; i++)
+		if (!told(pipes, &ignored))
+			exit(1);
 }
 
 /* Lets so many children write, one after the other; the most faults that one of them took.  -1: a child died. */
 static long let_write(int count, const struct pipes *pipes)
 {
-	long most = 0, told;
+	long most = 0, taken;
 
 	for (int i = 0; i < count; i++) {
-		if (write(pipes->go[1], "", 1) != 1 || read(pipes->done[0], &told, sizeof(told)) != sizeof(told))
+		if (write(pipes->go[1], "", 1) != 1 || !told(pipes, &taken))
 			return -1;
-		most = told > most ? told : most;
+		most = taken > most ? taken : most;
 	}
 	return most;
 }
@@ -117,10 +152,24 @@ static void tell_backend(const char *memory)
 	       (uintptr_t)memory % GIGA, number_in("/proc/self/smaps", "ShmemPmdMapped:"));
 }
 
+/* Side by side, but each is an object of its own, so the kernel never makes one mapping of them. */
+static char *get_odd(size_t size)
+{
+	char *start = PLACE + 2 * MEGA;
+
+	for (size_t done = 0; done < size; done += GIGA)
+		if (mmap(start + done, size - done < GIGA ? size - done : GIGA, RW,
+			 SHARED | MAP_HUGETLB | MAP_FIXED_NOREPLACE, -1, 0) != start + done)
+			return MAP_FAILED;
+	return start;
+}
+
 static char *get(const char *kind, size_t size, int *id)
 {
 	if (strcmp(kind, "anonymous") == 0)
 		return mmap(NULL, size, RW, SHARED, -1, 0);
+	if (strcmp(kind, "odd") == 0)
+		return get_odd(size);
 	*id = shmget(IPC_PRIVATE, size, IPC_CREAT | 0600 | (strcmp(kind, "huge-segment") == 0 ? SHM_HUGETLB : 0));
 	if (*id < 0)
 		return MAP_FAILED;
