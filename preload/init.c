@@ -6,6 +6,7 @@
  * they call initialises itself.  Here is done what is too late or not allowed later.
  */
 #include "fork.h"
+#include "log.h"
 #include "options.h"
 
 /* For zero.ld, whose section is in the file as this is. */
@@ -13,6 +14,7 @@ __attribute__((section(".zero"), used)) static unsigned char in_file = 1;
 
 __attribute__((constructor)) static void init(void)
 {
+	log_init();
 	/* Reads the environment, so that a mistake in it is told now and not at some later mmap(). */
 	if (options_get()->on)
 		fork_init();

@@ -5,13 +5,20 @@
 #include "log.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "real.h"
+
+/* How long a line waits for somebody to read the ones before it. */
+#define PATIENCE_MS	1000
 
 static enum log_level threshold = LOG_LEVEL_WARN;
 static const char *file = "";
@@ -32,6 +39,61 @@ void log_set_file(const char *path)
 	file = path;
 }
 
+/* Descriptor 2 at the start. */
+static struct {
+	dev_t device;
+	ino_t inode;
+} first;
+
+void log_init(void)
+{
+	struct stat file;
+
+	if (failed(REAL2(SYS_fstat, STDERR_FILENO, &file)))
+		return;
+	first.device = file.st_dev;
+	first.inode = file.st_ino;
+}
+
+/*
+ * A program that closed standard error may have a file or a connection of its own by that number.  What it was at the
+ * start is for messages, and so is what servers put in its place: a pipe to a logger, a terminal, /dev/null, a log.
+ */
+static bool is_for_messages(int fd)
+{
+	struct stat now;
+
+	if (failed(REAL2(SYS_fstat, fd, &now)))
+		return false;
+	if (now.st_dev == first.device && now.st_ino == first.inode)
+		return true;
+	return S_ISFIFO(now.st_mode) || S_ISCHR(now.st_mode) ||
+	       (S_ISREG(now.st_mode) && REAL3(SYS_fcntl, fd, F_GETFL, 0) & O_APPEND);
+}
+
+/*
+ * A pipe that nobody reads, or a file at its limit, is a signal, which ends a program that has no idea of it; and a
+ * full pipe holds up whoever waits for us.
+ */
+static void write_quietly(int fd, const char *line, size_t length)
+{
+	const uint64_t signals = 1UL << (SIGPIPE - 1) | 1UL << (SIGXFSZ - 1);
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	const struct timespec now = { 0 };
+	uint64_t mask, pending = 0;
+	long ret;
+
+	if (REAL3(SYS_poll, &room, 1, PATIENCE_MS) <= 0)
+		return;
+	real_sigprocmask(SIG_BLOCK, &signals, &mask);
+	REAL2(SYS_rt_sigpending, &pending, sizeof(pending));
+	ret = REAL3(SYS_write, fd, line, length);
+	pending = signals & ~pending;
+	if (ret == -EPIPE || ret == -EFBIG)
+		REAL4(SYS_rt_sigtimedwait, &pending, NULL, &now, sizeof(pending));
+	real_sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
 /* A descriptor kept open would be one that the program did not open, might close, and hands on over exec. */
 static void write_line(const char *line, size_t length)
 {
@@ -39,9 +101,12 @@ static void write_line(const char *line, size_t length)
 
 	if (*file != '\0')
 		fd = real_open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-	REAL3(SYS_write, failed(fd) ? STDERR_FILENO : fd, line, length);
-	if (!failed(fd))
+	if (!failed(fd)) {
+		write_quietly((int)fd, line, length);
 		real_close((int)fd);
+	} else if (is_for_messages(STDERR_FILENO)) {
+		write_quietly(STDERR_FILENO, line, length);
+	}
 }
 
 void log_line(enum log_level level, const char *format, ...)

@@ -19,9 +19,12 @@ enum { LOG_ONCE_MAX = 32 };
 
 /*
  * Writes one line with one write(2), so that lines of many processes do not mix.  Neither allocates
- * nor changes errno.
+ * nor changes errno, nor sends a signal.
  */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* From the constructor: descriptor 2 is what people read. */
+void log_init(void);
 
 /* Lines below this level are dropped; only the options may change it. */
 void log_set_level(enum log_level level);

@@ -3,12 +3,16 @@
  * test-log.c - lines on stderr, and saying a thing once.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +97,81 @@ static void errno_survives_a_closed_stderr(void **state)
 	assert_int_equal(errno, E2BIG);
 }
 
+/* What a program has there once it closed standard error is none of ours, but a log is. */
+static void a_file_of_the_program_gets_no_lines(void **state)
+{
+	char path[] = "/tmp/mshare-test-log-XXXXXX";
+	int file = mkstemp(path);
+
+	(void)state;
+	assert_true(file >= 0 && unlink(path) == 0);
+	assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	log_line(LOG_LEVEL_ERROR, "not for this");
+	assert_int_equal(lseek(file, 0, SEEK_END), 0);
+	assert_int_equal(fcntl(file, F_SETFL, O_APPEND), 0);
+	log_line(LOG_LEVEL_ERROR, "for this");
+	assert_true(lseek(file, 0, SEEK_END) > 0);
+	/* What it was at the start it stays, whatever that is. */
+	assert_int_equal(fcntl(file, F_SETFL, 0), 0);
+	assert_int_equal(ftruncate(file, 0), 0);
+	log_init();
+	log_line(LOG_LEVEL_ERROR, "for this as well");
+	assert_true(lseek(file, 0, SEEK_END) > 0);
+	close(file);
+}
+
+/* A pipe that nobody reads any more, and a file that may not grow, are no reason to end the program. */
+static void no_line_sends_a_signal(void **state)
+{
+	char path[] = "/tmp/mshare-test-log-XXXXXX";
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	struct rlimit was;
+	int file = mkstemp(path);
+
+	(void)state;
+	assert_true(file >= 0 && unlink(path) == 0);
+	close(pipe_end[0]);
+	log_line(LOG_LEVEL_ERROR, "nobody reads this");
+	assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	assert_int_equal(fcntl(file, F_SETFL, O_APPEND), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	log_line(LOG_LEVEL_ERROR, "nor this");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	close(file);
+}
+
+/* The program's own pending one is still there. */
+static void a_signal_of_the_program_stays(void **state)
+{
+	sigset_t pipe_signal, pending, was;
+
+	(void)state;
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipe_signal, &was);
+	assert_int_equal(raise(SIGPIPE), 0);
+	close(pipe_end[0]);
+	log_line(LOG_LEVEL_ERROR, "nobody reads this");
+	sigpending(&pending);
+	assert_true(sigismember(&pending, SIGPIPE));
+	assert_int_equal(sigwaitinfo(&pipe_signal, NULL), SIGPIPE);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+}
+
+/* Who does not read does not hold the program up. */
+static void a_full_pipe_costs_a_line(void **state)
+{
+	char much[4096] = { 0 };
+
+	(void)state;
+	assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK), 0);
+	while (write(STDERR_FILENO, much, sizeof(much)) > 0)
+		;
+	assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, 0), 0);
+	log_line(LOG_LEVEL_ERROR, "no room for this");
+}
+
 static void first_is_once(void **state)
 {
 	(void)state;
@@ -127,6 +206,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_long_line_is_cut, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(levels_below_are_silent_and_errno_stays, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(errno_survives_a_closed_stderr, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(a_file_of_the_program_gets_no_lines, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(no_line_sends_a_signal, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(a_signal_of_the_program_stays, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(a_full_pipe_costs_a_line, catch_stderr, release_stderr),
 		cmocka_unit_test(first_is_once),
 		cmocka_unit_test(first_is_once_for_a_family),
 	};
