@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "attach.h"
+#include "calls.h"
 #include "export.h"
 #include "real.h"
 #include "request.h"
@@ -88,6 +89,43 @@ static int group_of(int advice)
 	}
 }
 
+/* Within one huge page, which has one protection. */
+static long clear_part(uintptr_t addr, size_t length)
+{
+	uintptr_t page = addr & -HUGE_2MB;
+	long ret;
+
+	if (!failed(real_madvise(page, HUGE_2MB, MADV_POPULATE_WRITE))) {
+		memset((void *)addr, 0, length);
+		return 0;
+	}
+	/* It may not be written here, so it is up to the kernel; then what that took has to be there again. */
+	ret = real_madvise(addr, length, MADV_REMOVE);
+	if (failed(ret) || !failed(real_madvise(page, HUGE_2MB, MADV_POPULATE_READ)))
+		return ret;
+	if (!failed(real_mprotect(page, HUGE_2MB, PROT_READ))) {
+		real_madvise(page, HUGE_2MB, MADV_POPULATE_READ);
+		real_mprotect(page, HUGE_2MB, PROT_NONE);
+	}
+	return ret;
+}
+
+/*
+ * What MADV_REMOVE does to the contents.  The hole itself would give the pages back, and with them the reservation: where
+ * others take them, the program's next access would be a SIGBUS.
+ */
+static long clear(uintptr_t addr, size_t length)
+{
+	uintptr_t end = addr + length, next;
+	long ret = 0;
+
+	for (; addr < end && !failed(ret); addr = next) {
+		next = round_up(addr + 1, HUGE_2MB) < end ? round_up(addr + 1, HUGE_2MB) : end;
+		ret = clear_part(addr, next - addr);
+	}
+	return ret;
+}
+
 /*
  * Huge pages that the program did not ask for.  Advice that is about when memory is read in, given back to the disk or
  * built of which pages has no effect that the program could tell, but for the vmas; of the rest there is no half of
@@ -106,7 +144,9 @@ static long advise_huge(struct attachment *at, uintptr_t addr, size_t length, in
 	case TO_SHADOW:
 		if (advice == MADV_FREE || advice == MADV_WIPEONFORK)
 			return -EINVAL;	/* as of any shared memory */
-		return advice == MADV_REMOVE ? -ENOSYS : 0;
+		if (advice == MADV_REMOVE)
+			return at->inherited ? clear(addr, round_up(length, PAGE_BYTES)) : -ENOSYS;
+		return 0;
 	case TO_WHOLE_SHADOW:
 	case TO_TABLE:
 		return 0;
@@ -194,6 +234,12 @@ static bool is_self(int pidfd)
 	return pid != NULL && strtol(pid + strlen("\nPid:"), NULL, 10) == REAL1(SYS_getpid, 0);
 }
 
+/* Can the kernel read the ranges?  It does before it refuses an advice that there is not; if not, it tells the program. */
+static bool readable(int pidfd, const struct iovec *ranges, size_t count)
+{
+	return real_syscall(SYS_process_madvise, pidfd, (long)ranges, (long)count, -1, 0, 0) == -EINVAL;
+}
+
 static bool any_concerned(const struct iovec *ranges, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -222,7 +268,8 @@ EXPORT ssize_t process_madvise(int pidfd, const struct iovec *ranges, size_t cou
 {
 	long ret;
 
-	if (ranges == NULL || count > IOV_MAX || !any_concerned(ranges, count) || !is_self(pidfd))
+	if (count > IOV_MAX || !attach_touches(0, SIZE_MAX) || !readable(pidfd, ranges, count) ||
+	    !any_concerned(ranges, count) || !is_self(pidfd))
 		return edge(real_syscall(SYS_process_madvise, pidfd, (long)ranges, (long)count, advice, flags, 0));
 	ret = real_syscall(SYS_process_madvise, pidfd, 0, 0, advice, flags, 0);
 	return edge(failed(ret) ? ret : advise_ranges(ranges, count, advice));
@@ -244,18 +291,53 @@ static long to_shadow(uintptr_t *addr, size_t length)
 	return ret;
 }
 
+/*
+ * It may take long, and is a cancellation point: no lock is held over it.  So another thread may have moved the shadow
+ * meanwhile, and then it was not, or not only, the program's memory that was written back: once more.
+ */
+static long sync_by(long (*call)(uintptr_t, size_t, int), uintptr_t addr, size_t length, int flags)
+{
+	unsigned int before;
+	uintptr_t start;
+	long ret;
+
+	do {
+		before = attach_changes();
+		start = addr;
+		ret = to_shadow(&start, length);
+		if (!failed(ret))
+			ret = call(start, length, flags);
+		/* Any other error is told but once. */
+	} while ((ret == 0 || ret == -ENOMEM) && start != addr && attach_changes() != before);
+	return ret;
+}
+
 EXPORT int msync(void *addr, size_t length, int flags)
 {
-	uintptr_t start = (uintptr_t)addr;
-	long ret = to_shadow(&start, length);
+	return (int)edge(sync_by(real_msync, (uintptr_t)addr, length, flags));
+}
 
-	return (int)edge(failed(ret) ? ret : real_msync(start, length, flags));
+static long bare_msync(uintptr_t addr, size_t length, int flags)
+{
+	return REAL3(SYS_msync, addr, length, flags);
+}
+
+long call_msync(uintptr_t addr, size_t length, int flags)
+{
+	return sync_by(bare_msync, addr, length, flags);
 }
 
 EXPORT int mincore(void *addr, size_t length, unsigned char *vec)
 {
 	uintptr_t start = (uintptr_t)addr;
-	long ret = to_shadow(&start, length);
+	long ret;
 
-	return (int)edge(failed(ret) ? ret : real_mincore(start, length, vec));
+	if (!view_concerned(start, length))
+		return (int)edge(real_mincore(start, length, vec));
+	attach_lock();
+	ret = to_shadow(&start, length);
+	if (!failed(ret))
+		ret = real_mincore(start, length, vec);
+	attach_unlock();
+	return (int)edge(ret);
 }

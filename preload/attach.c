@@ -152,6 +152,11 @@ bool attach_touches(uintptr_t addr, size_t length)
 	return (before & 1) || atomic_load_explicit(&sequence, memory_order_relaxed) != before;
 }
 
+unsigned int attach_changes(void)
+{
+	return atomic_load_explicit(&sequence, memory_order_acquire);
+}
+
 /* The first that touches the range, of those that the kernel alone looks after or of the others. */
 static struct attachment *find(uintptr_t addr, size_t length, bool passive)
 {
@@ -180,7 +185,7 @@ struct attachment *attach_find_view(uintptr_t addr, size_t length)
 	size_t i = first_after(ranges, addr);
 	struct attachment *at;
 
-	if (i == count_of(ranges))
+	if (i >= count_of(ranges))
 		return NULL;
 	at = owner_of(&ranges->range[i]);
 	return addr >= at->view && length <= at->length && addr - at->view <= at->length - length ? at : NULL;

@@ -71,6 +71,9 @@ void attach_fork_done(void);
  */
 bool attach_touches(uintptr_t addr, size_t length);
 
+/* How often the table has changed, for those who cannot keep the lock over what they do with it. */
+unsigned int attach_changes(void);
+
 /* The rest is called with the lock held.  Pointers are good until the attachment is removed. */
 
 /* One that is neither plain nor stuck and whose window or shadow has a byte of [addr, addr + length), or NULL. */

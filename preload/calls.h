@@ -22,6 +22,9 @@
 #define SYS_mseal	462
 #endif
 
+/* advise.c; no cancellation point, as no system call is. */
+long call_msync(uintptr_t addr, size_t length, int flags);
+
 /* policy.c */
 long call_mbind(uintptr_t addr, size_t length, long mode, long nodes, long max_node, unsigned int flags);
 long call_set_home_node(uintptr_t addr, size_t length, long node, long flags);

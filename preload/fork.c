@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -27,12 +28,20 @@ typedef pid_t (*fork_function)(void);
 typedef int (*clone_function)(int (*)(void *), void *, int, ...);
 
 static fork_function next_fork;
+static clone_function next_clone;
+static bool watched;
 
 void fork_init(void)
 {
-	/* Now, because _Fork() has to be callable in a signal handler, and dlsym() is not. */
 	next_fork = (fork_function)dlsym(RTLD_NEXT, "_Fork");
-	/* Registered before the program's own: so the lock is taken after its handlers and released before them. */
+	next_clone = (clone_function)dlsym(RTLD_NEXT, "clone");
+}
+
+void fork_watch(void)
+{
+	if (watched)
+		return;
+	watched = true;
 	pthread_atfork(attach_fork_prepare, attach_fork_done, attach_fork_done);
 }
 
@@ -40,11 +49,11 @@ EXPORT pid_t _Fork(void)
 {
 	pid_t pid;
 
-	if (next_fork == NULL) {
-		/* Before our constructor, so alone and with an empty table. */
-		next_fork = (fork_function)dlsym(RTLD_NEXT, "_Fork");
+	/* Before our constructor. */
+	if (next_fork == NULL)
+		fork_init();
+	if (!watched)
 		return next_fork();
-	}
 	attach_fork_prepare();
 	pid = next_fork();
 	attach_fork_done();
@@ -54,7 +63,6 @@ EXPORT pid_t _Fork(void)
 /* A child on a stack of its own.  The arguments after arg are there or not, as the flags say; registers have them anyway. */
 EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, ...)
 {
-	clone_function next = (clone_function)dlsym(RTLD_NEXT, "clone");
 	void *parent_tid, *tls, *child_tid;
 	va_list args;
 
@@ -63,9 +71,11 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *arg, ...
 	tls = va_arg(args, void *);
 	child_tid = va_arg(args, void *);
 	va_end(args);
+	if (next_clone == NULL)
+		fork_init();
 	if (!(flags & CLONE_VM)) {
 		attach_fork_prepare();
 		attach_fork_done();
 	}
-	return next(function, stack, flags, arg, parent_tid, tls, child_tid);
+	return next_clone(function, stack, flags, arg, parent_tid, tls, child_tid);
 }

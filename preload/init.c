@@ -8,14 +8,17 @@
 #include "fork.h"
 #include "log.h"
 #include "options.h"
+#include "real.h"
 
 /* For zero.ld, whose section is in the file as this is. */
 __attribute__((section(".zero"), used)) static unsigned char in_file = 1;
 
 __attribute__((constructor)) static void init(void)
 {
+	fork_init();
 	log_init();
+	real_init();
 	/* Reads the environment, so that a mistake in it is told now and not at some later mmap(). */
 	if (options_get()->on)
-		fork_init();
+		fork_watch();
 }

@@ -226,7 +226,7 @@ bool options_program_listed(const char *programs, const char *path)
 
 static struct options process_options;
 
-/* secure_getenv: whoever starts a privileged program does not choose what is mapped into it. */
+/* secure_getenv: whoever starts a privileged program has no say in it. */
 static const char *environment(const char *name)
 {
 	return secure_getenv(name);
@@ -255,6 +255,9 @@ static void read_environment(void)
 	int saved = errno;
 
 	options_read(&process_options, environment);
+	/* Such a program's memory is no business of ours, whatever brought us into it. */
+	if (getauxval(AT_SECURE) != 0)
+		process_options.on = false;
 	if (process_options.programs[0] != '\0' && !program_listed(process_options.programs))
 		process_options.on = false;
 	log_set_level(process_options.log);

@@ -54,8 +54,9 @@ long call_mbind(uintptr_t addr, size_t length, long mode, long nodes, long max_n
 	ret = settle(&target, round_up(length, PAGE_BYTES), flags != 0);
 	if (!failed(ret))
 		ret = real_syscall(SYS_mbind, (long)target, (long)length, mode, nodes, max_node, flags);
+	ret = view_answer(addr, length, ret);
 	attach_unlock();
-	return view_answer(addr, length, ret);
+	return ret;
 }
 
 long call_set_home_node(uintptr_t addr, size_t length, long node, long flags)
@@ -69,24 +70,26 @@ long call_set_home_node(uintptr_t addr, size_t length, long node, long flags)
 	ret = settle(&target, round_up(length, PAGE_BYTES), false);
 	if (!failed(ret))
 		ret = REAL4(SYS_set_mempolicy_home_node, target, length, node, flags);
+	ret = view_answer(addr, length, ret);
 	attach_unlock();
-	return view_answer(addr, length, ret);
+	return ret;
 }
 
 /* MPOL_F_NODE asks for the node that a page is on, which the view knows, without it for the policy. */
 long call_get_mempolicy(long mode, long nodes, long max_node, uintptr_t addr, unsigned long flags)
 {
 	const struct attachment *at;
-	uintptr_t target = addr;
+	long ret;
 
-	if (flags == MPOL_F_ADDR && attach_touches(addr, 1)) {
-		attach_lock();
-		at = attach_find_view(addr, 1);
-		if (at != NULL && at->backend == BACKEND_MSHAREFS)
-			target = at->shadow + (addr - at->view);
-		attach_unlock();
-	}
-	return real_syscall(SYS_get_mempolicy, mode, nodes, max_node, (long)target, (long)flags, 0);
+	if (flags != MPOL_F_ADDR || !attach_touches(addr, 1))
+		return real_syscall(SYS_get_mempolicy, mode, nodes, max_node, (long)addr, (long)flags, 0);
+	attach_lock();
+	at = attach_find_view(addr, 1);
+	if (at != NULL && at->backend == BACKEND_MSHAREFS)
+		addr = at->shadow + (addr - at->view);
+	ret = real_syscall(SYS_get_mempolicy, mode, nodes, max_node, (long)addr, (long)flags, 0);
+	attach_unlock();
+	return ret;
 }
 
 /* Those of the pages that are in a view which is demoted for the first of them. */
@@ -112,11 +115,29 @@ static long move_locked(size_t count, void *const *pages)
 	return 0;
 }
 
+/*
+ * Can the kernel read the addresses?  It is asked where each of the pages is, which changes nothing; if not, it tells the
+ * program.
+ */
+static bool readable(size_t count, void *const *pages)
+{
+	int status[32];
+
+	for (size_t done = 0; done < count; done += sizeof(status) / sizeof(status[0])) {
+		size_t some = count - done < sizeof(status) / sizeof(status[0]) ? count - done :
+										   sizeof(status) / sizeof(status[0]);
+
+		if (failed(real_syscall(SYS_move_pages, 0, (long)some, (long)(pages + done), 0, (long)status, 0)))
+			return false;
+	}
+	return true;
+}
+
 long call_move_pages(pid_t pid, size_t count, void *const *pages, long nodes, long status, long flags)
 {
 	long ret = 0;
 
-	if (attach_touches(0, SIZE_MAX) && pages != NULL && (pid == 0 || pid == (pid_t)REAL1(SYS_getpid, 0))) {
+	if (attach_touches(0, SIZE_MAX) && (pid == 0 || pid == (pid_t)REAL1(SYS_getpid, 0)) && readable(count, pages)) {
 		attach_lock();
 		ret = move_locked(count, pages);
 		attach_unlock();

@@ -11,6 +11,7 @@
 #include "calls.h"
 #include "export.h"
 #include "msharefs.h"
+#include "options.h"
 #include "real.h"
 #include "view.h"
 
@@ -70,16 +71,28 @@ EXPORT int mprotect(void *addr, size_t length, int prot)
 	return (int)edge(ret);
 }
 
+/* view_answer() for those who do not hold the lock. */
+static long answer(uintptr_t addr, size_t length, long ret)
+{
+	if (ret != -EINVAL || !attach_touches(addr, length))
+		return ret;
+	attach_lock();
+	ret = view_answer(addr, length, ret);
+	attach_unlock();
+	return ret;
+}
+
 EXPORT int pkey_mprotect(void *addr, size_t length, int prot, int pkey)
 {
-	long error;
+	long ret;
 
 	/* glibc: a key of -1 is mprotect(), also on kernels without keys. */
 	if (pkey == -1)
 		return mprotect(addr, length, prot);
-	error = make_ordinary((uintptr_t)addr, &length);
-	return (int)edge(failed(error) ? error : view_answer((uintptr_t)addr, length,
-							     REAL4(SYS_pkey_mprotect, addr, length, prot, pkey)));
+	ret = make_ordinary((uintptr_t)addr, &length);
+	if (!failed(ret))
+		ret = answer((uintptr_t)addr, length, REAL4(SYS_pkey_mprotect, addr, length, prot, pkey));
+	return (int)edge(ret);
 }
 
 /* What is sealed is so for ever: a view could not be made ordinary any more. */
@@ -147,6 +160,8 @@ EXPORT int mlockall(int flags)
 {
 	long ret = 0;
 
+	if (!options_get()->on || !(flags & MCL_FUTURE || view_refuses_all() || attach_touches(0, SIZE_MAX)))
+		return (int)edge(REAL1(SYS_mlockall, flags));
 	attach_lock();
 	if (flags & MCL_CURRENT)
 		ret = view_demote_range(0, SIZE_MAX);

@@ -10,16 +10,23 @@
 
 typedef int (*msync_function)(void *, size_t, int);
 
+static _Atomic(msync_function) next_msync;
+
+void real_init(void)
+{
+	atomic_store_explicit(&next_msync, (msync_function)dlsym(RTLD_NEXT, "msync"), memory_order_relaxed);
+}
+
 long real_msync(uintptr_t addr, size_t length, int flags)
 {
-	static _Atomic(msync_function) next;
-	msync_function function = atomic_load_explicit(&next, memory_order_relaxed);
+	msync_function function = atomic_load_explicit(&next_msync, memory_order_relaxed);
 	int saved = errno;
 	int ret;
 
+	/* Before our constructor. */
 	if (function == NULL) {
-		function = (msync_function)dlsym(RTLD_NEXT, "msync");
-		atomic_store_explicit(&next, function, memory_order_relaxed);
+		real_init();
+		function = atomic_load_explicit(&next_msync, memory_order_relaxed);
 	}
 	if (function == NULL)
 		return REAL3(SYS_msync, addr, length, flags);

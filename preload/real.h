@@ -132,6 +132,9 @@ static inline void real_sigprocmask(int how, const uint64_t *mask, uint64_t *old
 	REAL4(SYS_rt_sigprocmask, how, mask, old, sizeof(*mask));
 }
 
+/* From the constructor: looks up what signal handlers may call, because dlsym() is nothing for them. */
+void real_init(void);
+
 /*
  * msync() is a cancellation point, which a bare system call is not: the one call that has to go through
  * libc (or the next interposer).  Returns -errno like the others.

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "fork.h"
 #include "log.h"
 #include "options.h"
 #include "stock.h"
@@ -15,6 +16,8 @@ uintptr_t redirect_by_backends(redirect_try try, void *call, const char *what, s
 	struct refusal first = { MSHARE_REASON_LOCKED, 0 };
 
 	log_share_once();
+	/* It may be a constructor that runs before ours. */
+	fork_watch();
 	for (unsigned int i = 0; i < options_get()->backend_count && !view_refuses_all(); i++) {
 		enum backend backend = options_get()->backends[i];
 		uintptr_t addr = try(backend, call, refusal);

@@ -6,6 +6,7 @@
  * stack.  So what decides is not in C.
  */
 #include <sched.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/uio.h>
@@ -49,9 +50,12 @@ long syscall_failed(long ret)
 	return edge(ret);
 }
 
-__attribute__((used, visibility("hidden"))) void syscall_child(void);
-void syscall_child(void)
+__attribute__((used, visibility("hidden"))) void syscall_child(long nr, long flags);
+void syscall_child(long nr, long flags)
 {
+	/* A thread, or as good as one. */
+	if (nr == SYS_clone && flags & CLONE_VM)
+		return;
 	attach_fork_prepare();
 	attach_fork_done();
 }
@@ -83,12 +87,37 @@ static long others(long nr, long a, long b, long c, long d, long e, long f)
 	}
 }
 
+/*
+ * What the kernel takes as a long and libc as an int: the upper half means something to the kernel only.  An int's
+ * sign may be there.
+ */
+static bool only_for_kernel(long nr, long c, long d, long e)
+{
+	const long upper = (long)(~0UL << 32);
+
+	switch (nr) {
+	case SYS_mmap:
+		return (c | d) & upper;
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+		return c & upper;
+	case SYS_mremap:
+		return d & upper;
+	case SYS_remap_file_pages:
+		return (c | e) & upper;
+	default:
+		return false;
+	}
+}
+
 /* The arguments lie where syscall() got them. */
 __attribute__((used, visibility("hidden"))) long syscall_ours(long nr, long a, long b, long c, long d, long e, long f);
 long syscall_ours(long nr, long a, long b, long c, long d, long e, long f)
 {
 	void *addr = (void *)a;
 
+	if (only_for_kernel(nr, c, d, e))
+		return edge(real_syscall(nr, a, b, c, d, e, f));
 	switch (nr) {
 	case SYS_mmap:
 		return (long)mmap(addr, (size_t)b, (int)c, (int)d, (int)e, f);
@@ -103,7 +132,7 @@ long syscall_ours(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_madvise:
 		return madvise(addr, (size_t)b, (int)c);
 	case SYS_msync:
-		return msync(addr, (size_t)b, (int)c);
+		return edge(call_msync((uintptr_t)a, (size_t)b, (int)c));
 	case SYS_mincore:
 		return mincore(addr, (size_t)b, (unsigned char *)c);
 	case SYS_mlock:

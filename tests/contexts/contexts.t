@@ -10,7 +10,7 @@ libraries=/usr/lib/x86_64-linux-gnu
 
 snippets=(anonymous sysv partial-munmap)
 # Emulated processors are slow, and stock backends the matter of a stock kernel.
-if $on_msharefs; then backends=(msharefs); else snippets+=(mprotect fixed exec); fi
+if $on_msharefs; then backends=(msharefs); else snippets+=(mprotect fixed exec inherited); fi
 [[ -z ${CONTEXTS_SNIPPETS-} ]] || read -ra snippets <<<"$CONTEXTS_SNIPPETS"
 
 # fits SNIPPET: with hugetlb, a segment of huge pages can be told from others (shm_lpid, what munmap() takes). Before us,

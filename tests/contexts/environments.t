@@ -118,8 +118,8 @@ if $on_msharefs; then
 fi
 
 # Programs with more rights than their user. The dynamic linker takes libraries into them only from system folders, and
-# only such that have the bit too; then nothing of the environment counts: 64 MB is the least size again, and there is no log.
-chmod u+s "$work/root$programs/anonymous"
+# only such that have the bit too. In there it would find more than 64 MB, but does nothing.
+cp "$here_programs/large" "$work/root$programs" && chmod u+s "$work/root$programs/large"
 wrapper=(chroot --userspec=65534:65534 "$work/root")
 bad=(MSHARE=perhaps MSHARE_LOG=debug MSHARE_LOG_FILE=/log MSHARE_MIN_SIZE=1MB MSHARE_STRICT=1)
 chmod 1777 "$work/root"
@@ -128,10 +128,10 @@ no_log() {
 	! grep '^mshare\[' "$work/preloaded.err" && [[ ! -e $work/root/log ]]
 }
 without_library() {
-	same "${bad[@]}" "$programs/anonymous" && ! grep '^context: ' "$work/preloaded.err" && no_log
+	same "${bad[@]}" "$programs/large" && ! grep '^context: ' "$work/preloaded.err" && no_log
 }
 with_library() {
-	same "${bad[@]}" "$programs/anonymous" && grep -q '^context: redirected=0' "$work/preloaded.err" && no_log
+	same "${bad[@]}" "$programs/large" && grep -q '^context: redirected=0' "$work/preloaded.err" && no_log
 }
 ok "setuid program: the library is not loaded" without_library
 for file in "$library" "${after#:}"; do

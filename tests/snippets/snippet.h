@@ -31,7 +31,9 @@
 #define MEGA	(1UL << 20)
 #define GIGA	(1UL << 30)
 /* compare.t sets MSHARE_MIN_SIZE to 1 MB. */
+#ifndef SIZE
 #define SIZE	(4 * MEGA)
+#endif
 /* A place where no process has anything, and a multiple of 512 GB. */
 #define PLACE	((char *)0x200000000000UL)
 

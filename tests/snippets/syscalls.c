@@ -90,6 +90,9 @@ static void pages(void)
 	fill(memory, 2 * MEGA, 4);
 	SHOW(syscall(SYS_move_pages, 0, 2L, addresses, NULL, status, 0));
 	printf("%d %d\n", status[0], status[1]);
+	SHOW(syscall(SYS_move_pages, 0, 2L, (void *)16, NULL, status, 0));
+	SHOW(syscall(SYS_move_pages, 0, 2L, NULL, NULL, status, 0));
+	SHOW(syscall(SYS_move_pages, 0, 0L, NULL, NULL, status, 0));
 	printf("%zu wrong\n", wrong_pages(memory, 2 * MEGA, 4));
 	SHOW(munmap(memory, SIZE));
 }
@@ -107,6 +110,9 @@ static void advised(void)
 	SHOW(syscall(SYS_process_madvise, pidfd, ranges, 2L, MADV_COLD, 1));
 	SHOW(syscall(SYS_process_madvise, pidfd, ranges, 2L, MADV_HWPOISON, 0));
 	SHOW(syscall(SYS_process_madvise, -1, ranges, 2L, MADV_COLD, 0));
+	SHOW(syscall(SYS_process_madvise, pidfd, (void *)16, 2L, MADV_COLD, 0));
+	SHOW(syscall(SYS_process_madvise, pidfd, NULL, 2L, MADV_COLD, 0));
+	SHOW(syscall(SYS_process_madvise, pidfd, NULL, 0L, MADV_COLD, 0));
 	printf("%zu wrong\n", wrong_pages(memory, SIZE, 5));
 	SHOW(close(pidfd));
 	SHOW(munmap(memory, SIZE));
