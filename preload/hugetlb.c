@@ -62,8 +62,8 @@ static uintptr_t enter(struct attachment *at, struct refusal *refusal)
 	at->page_size = HUGE_2MB;
 	at->backend = BACKEND_HUGETLB;
 	if (attach_add(at) == NULL) {
-		/* Unlisted, only what the program asked for can be left to itself. */
-		if (!at->plain) {
+		/* Unlisted, what the program asked for can be left to itself, and an attach cannot be taken back. */
+		if (!at->plain && at->kind != ATTACH_SYSV) {
 			real_munmap(at->window, at->region);
 			return stock_refuse(refusal, MSHARE_REASON_TABLE_FULL, -ENOMEM);
 		}
@@ -78,14 +78,17 @@ static long map_asked(const struct map_request *request)
 {
 	size_t length = round_up(request->length, HUGE_2MB);
 	size_t alignment = alignment_for(length);
-	struct place place;
-	long addr = place_reserve(&place, length, alignment, request_offset(request) % alignment);
+	long addr = request_empty(request);
+	long moved;
 
 	if (failed(addr))
 		return addr;
-	addr = request_at(request, place.addr, 0);
-	place_release(&place, failed(addr) ? 0 : length);
-	return addr;
+	moved = place_move((uintptr_t)addr, length, alignment, request_offset(request) % alignment);
+	if (failed(moved))
+		real_munmap((uintptr_t)addr, length);
+	else if (request_populates(request) || options_get()->prefault)
+		stock_populate((uintptr_t)moved, length, request->prot);
+	return moved;
 }
 
 /*
@@ -96,25 +99,22 @@ static long map_converted(const struct map_request *request)
 {
 	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | IN_2MB;
 	size_t length = round_up(request->length, HUGE_2MB);
-	struct place place;
-	long addr = place_reserve(&place, length, alignment_for(length), 0);
-	long error;
+	long addr = real_mmap(0, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+	long result;
 
 	if (failed(addr))
 		return addr;
-	addr = real_mmap(place.addr, length, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0);
-	if (failed(addr)) {
-		place_release(&place, 0);
-		return addr;
+	result = place_move((uintptr_t)addr, length, alignment_for(length), 0);
+	if (!failed(result)) {
+		addr = result;
+		result = real_madvise((uintptr_t)addr, length, MADV_POPULATE_WRITE);
 	}
-	place_release(&place, length);
-	error = real_madvise((uintptr_t)addr, length, MADV_POPULATE_WRITE);
-	if (!failed(error))
-		error = real_mprotect((uintptr_t)addr, length, request->prot);
-	if (!failed(error))
+	if (!failed(result))
+		result = real_mprotect((uintptr_t)addr, length, request->prot);
+	if (!failed(result))
 		return addr;
 	real_munmap((uintptr_t)addr, length);
-	return error;
+	return result;
 }
 
 uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal)
@@ -157,7 +157,7 @@ static long move_segment(const struct attachment *shadow)
 	addr = real_madvise(shadow->shadow, length, MADV_DONTNEED);
 	if (!failed(addr))
 		addr = real_mremap(shadow->shadow, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
-	place_release(&place, failed(addr) ? 0 : round_up(length, HUGE_1GB));
+	place_release(&place, round_up(length, HUGE_1GB));
 	if (!failed(addr) && round_up(length, HUGE_1GB) > length)
 		real_munmap(place.addr + length, round_up(length, HUGE_1GB) - length);
 	return addr;
@@ -254,19 +254,24 @@ uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal
 	at.plain = !is_converted(at.shmid);
 	at.inherited = true;
 	at.length = round_up(at.length, at.plain ? HUGE_2MB : PAGE_BYTES);
+	if (at.plain && options_get()->prefault)
+		stock_populate(at.window, at.length, at.prot);
 	return enter(&at, refusal);
 }
 
-/* What is in memory of it, by 2 MB at a time: what was never touched reads as zero anyway. */
-static void copy_resident(uintptr_t to, const struct attachment *at)
+static bool is_zero(const char *page)
 {
-	unsigned char resident[HUGE_2MB / PAGE_BYTES];
+	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
+}
 
-	for (size_t done = 0; done < at->length; done += HUGE_2MB) {
-		size_t bytes = at->length - done < HUGE_2MB ? at->length - done : HUGE_2MB;
+/* All of it is in memory, also what the program never touched; of the copy only what is not zero has to be. */
+static void copy_used(uintptr_t to, const struct attachment *at)
+{
+	for (size_t done = 0; done < at->length; done += PAGE_BYTES) {
+		const char *page = (const char *)at->view + done;
 
-		if (failed(real_mincore(at->view + done, bytes, resident)) || resident[0] & 1)
-			memcpy((void *)(to + done), (const void *)(at->view + done), bytes);
+		if (!is_zero(page))
+			memcpy((void *)(to + done), page, PAGE_BYTES);
 	}
 }
 
@@ -301,7 +306,7 @@ int hugetlb_demote(struct attachment *at)
 	/* Nobody may write any more; a thread that does now gets a SIGSEGV, as between the steps of any demotion. */
 	ret = real_mprotect(at->window, at->region, PROT_READ);
 	if (!failed(ret)) {
-		copy_resident((uintptr_t)copy, at);
+		copy_used((uintptr_t)copy, at);
 		ret = real_mprotect((uintptr_t)copy, at->length, at->prot);
 	}
 	/* In one piece, as huge pages have to be taken away. */
@@ -323,6 +328,7 @@ void hugetlb_before_move(uintptr_t addr, size_t length)
 {
 	const struct attachment *at = attach_find_view(addr, length);
 
-	if (at != NULL && at->backend == BACKEND_HUGETLB && (at->plain || at->stuck))
+	/* A mapping that ended unseen leaves its entry behind, and what is there now may be private. */
+	if (at != NULL && at->backend == BACKEND_HUGETLB && (at->plain || at->stuck) && view_is_hugetlb(addr))
 		real_madvise(addr, length, MADV_DONTNEED);
 }

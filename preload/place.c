@@ -25,13 +25,24 @@ void place_release(const struct place *place, size_t length)
 {
 	uintptr_t end = place->start + place->bytes;
 
-	if (length == 0) {
-		real_munmap(place->start, place->bytes);
-		return;
-	}
 	if (place->addr > place->start)
 		real_munmap(place->start, place->addr - place->start);
 	length = round_up(length, PAGE_BYTES);
 	if (place->addr + length < end)
 		real_munmap(place->addr + length, end - place->addr - length);
+}
+
+long place_move(uintptr_t from, size_t length, size_t alignment, size_t remainder)
+{
+	struct place place;
+	long addr;
+
+	if (from % alignment == remainder)
+		return (long)from;
+	addr = place_reserve(&place, length, alignment, remainder);
+	if (failed(addr))
+		return addr;
+	addr = real_mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
+	place_release(&place, length);
+	return addr;
 }

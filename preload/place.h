@@ -23,7 +23,17 @@ struct place {
 /* Room for length bytes at an address that is `remainder` more than a multiple of alignment.  0 or -errno. */
 long place_reserve(struct place *place, size_t length, size_t alignment, size_t remainder);
 
-/* Gives back all but the first length bytes from place->addr on; 0: all. */
+/*
+ * Gives back all but the first length bytes from place->addr on.  These are not ours any more once a call was to map
+ * something there, even where it failed: some of its failures come after the kernel took the old mapping away, and then it may
+ * be another thread's by now.
+ */
 void place_release(const struct place *place, size_t length);
+
+/*
+ * Moves the mapping at `from` to such an address.  It must be empty: see hugetlb_before_move().  Returns the new address, or
+ * -errno with the mapping where it was.
+ */
+long place_move(uintptr_t from, size_t length, size_t alignment, size_t remainder);
 
 #endif

@@ -40,12 +40,12 @@ static inline long request_plain(const struct map_request *request)
 			 request->offset);
 }
 
-/* The same at another address, over whatever is there. */
-static inline long request_at(const struct map_request *request, uintptr_t addr, int without_flags)
+/* The same where the kernel likes, and nothing in it yet. */
+static inline long request_empty(const struct map_request *request)
 {
-	int flags = (request->flags & ~(MAP_FIXED_NOREPLACE | without_flags)) | MAP_FIXED;
+	int flags = request->flags & ~(FIXED_FLAGS | MAP_POPULATE | MAP_NONBLOCK);
 
-	return real_mmap(addr, request->length, request->prot, flags, request->fd, request->offset);
+	return real_mmap(0, request->length, request->prot, flags, request->fd, request->offset);
 }
 
 static inline bool request_is_file(const struct map_request *request)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "options.h"
 #include "request.h"
 #include "view.h"
 
@@ -17,6 +18,14 @@ static inline uintptr_t stock_refuse(struct refusal *refusal, enum mshare_reason
 {
 	*refusal = (struct refusal){ reason, (int)-error };
 	return 0;
+}
+
+/* A prefault writes, if it may, so that no process takes a fault for a dirty bit; MAP_POPULATE of shared memory reads. */
+static inline void stock_populate(uintptr_t addr, size_t length, int prot)
+{
+	bool write = options_get()->prefault && prot & PROT_WRITE;
+
+	real_madvise(addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
 /*

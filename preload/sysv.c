@@ -282,6 +282,14 @@ static bool wants_huge_segment(size_t size, int flags)
 	return false;
 }
 
+/* EACCES: its mode does not let this process fault it in. */
+static enum mshare_reason why_not_huge(long error)
+{
+	if (error == -EPERM)
+		return MSHARE_REASON_HUGE_RIGHTS;
+	return error == -ENOMEM ? MSHARE_REASON_HUGE_PAGES : MSHARE_REASON_OBJECT;
+}
+
 static long get_segment(key_t key, size_t size, int flags)
 {
 	enum mshare_reason reason;
@@ -295,7 +303,7 @@ static long get_segment(key_t key, size_t size, int flags)
 			return id;
 		if (id == -EEXIST)
 			return REAL3(SYS_shmget, key, size, flags);
-		reason = id == -EPERM ? MSHARE_REASON_HUGE_RIGHTS : MSHARE_REASON_HUGE_PAGES;
+		reason = why_not_huge(id);
 		if (log_first(reason))
 			log_line(LOG_LEVEL_WARN, "a segment of %zu bytes is not made of huge pages: %s (%s)", size,
 				 mshare_reason_text(reason), strerrordesc_np((int)-id));

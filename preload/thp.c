@@ -5,8 +5,10 @@
  * The mapping stays just what the program asked for, of the same object; it has an entry in the table only so that
  * mshare.h can tell.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include <linux/magic.h>
@@ -27,6 +29,58 @@ static bool shmem_takes_advice(void)
 }
 
 /*
+ * Does a mounted tmpfs take advice?  Its own option decides, "rw,size=1g,huge=advise", and shmem_enabled for what is not
+ * mounted anywhere (memfd_create() and segments).  The line of mountinfo:
+ * "25 30 0:22 / /dev/shm rw,nosuid shared:5 - tmpfs tmpfs rw,inode64".
+ */
+static bool mount_takes_advice(char *line)
+{
+	const char *options = strstr(line, " - ");
+	const char *huge = options != NULL ? strstr(options, "huge=") : NULL;
+
+	return huge != NULL && strncmp(huge, "huge=never", strlen("huge=never")) != 0;
+}
+
+static dev_t device_of_mount(const char *line)
+{
+	unsigned long major, minor;
+	char *end;
+
+	strtoul(line, &end, 10);
+	strtoul(end, &end, 10);
+	major = strtoul(end, &end, 10);
+	minor = *end == ':' ? strtoul(end + 1, NULL, 10) : 0;
+	return makedev(major, minor);
+}
+
+/* In a line that is longer than this nobody finds the options, but such a one is of another filesystem. */
+static bool tmpfs_takes_advice(dev_t device)
+{
+	int fd = (int)real_open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC, 0);
+	char text[512], line[512];
+	bool takes = true;
+	size_t length = 0;
+	long got;
+
+	if (failed(fd))
+		return false;
+	while ((got = REAL3(SYS_read, fd, text, sizeof(text))) > 0) {
+		for (long i = 0; i < got; i++) {
+			if (length < sizeof(line) - 1)
+				line[length++] = text[i];
+			if (text[i] != '\n')
+				continue;
+			line[length] = '\0';
+			length = 0;
+			if (device_of_mount(line) == device)
+				takes = mount_takes_advice(line);
+		}
+	}
+	real_close(fd);
+	return takes && !failed(got);
+}
+
+/*
  * A file on tmpfs that is there for the whole of the mapping: beyond the end of a file is no memory, which a huge page over
  * the end would hide.
  */
@@ -37,7 +91,8 @@ static bool takes_file(const struct map_request *request)
 
 	return !failed(REAL2(SYS_fstatfs, request->fd, &fs)) && fs.f_type == TMPFS_MAGIC &&
 	       !failed(REAL2(SYS_fstat, request->fd, &file)) && (uint64_t)file.st_size >= request_offset(request) &&
-	       (uint64_t)file.st_size - request_offset(request) >= request->length;
+	       (uint64_t)file.st_size - request_offset(request) >= request->length &&
+	       tmpfs_takes_advice(file.st_dev);
 }
 
 /* False: *refusal says why not. */
@@ -55,22 +110,15 @@ static bool allowed(struct refusal *refusal)
 /* Where entries of 2 MB fit: the address has to be as far from a multiple of 2 MB as the offset in the file is. */
 static long map_placed(const struct map_request *request)
 {
-	struct place place;
-	long addr = place_reserve(&place, request->length, HUGE_2MB, request_offset(request) % HUGE_2MB);
+	long addr = request_empty(request);
+	long moved;
 
 	if (failed(addr))
 		return addr;
-	addr = request_at(request, place.addr, MAP_POPULATE);
-	place_release(&place, failed(addr) ? 0 : request->length);
-	return addr;
-}
-
-/* A prefault writes, if it may, so that no process takes a fault for a dirty bit; MAP_POPULATE of shared memory reads. */
-static void populate(uintptr_t addr, size_t length, int prot)
-{
-	bool write = options_get()->prefault && prot & PROT_WRITE;
-
-	real_madvise(addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+	moved = place_move((uintptr_t)addr, request->length, HUGE_2MB, request_offset(request) % HUGE_2MB);
+	if (failed(moved))
+		real_munmap((uintptr_t)addr, request->length);
+	return moved;
 }
 
 static uintptr_t enter(struct attachment *at, struct refusal *refusal)
@@ -105,7 +153,7 @@ uintptr_t thp_map(const struct map_request *request, struct refusal *refusal)
 		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	real_madvise((uintptr_t)addr, request->length, MADV_HUGEPAGE);
 	if (request_populates(request) || options_get()->prefault)
-		populate((uintptr_t)addr, request->length, request->prot);
+		stock_populate((uintptr_t)addr, request->length, request->prot);
 	at.window = (uintptr_t)addr;
 	at.kind = request_kind(request);
 	at.offset = request_offset(request);
@@ -115,7 +163,6 @@ uintptr_t thp_map(const struct map_request *request, struct refusal *refusal)
 uintptr_t thp_adopt(const struct attachment *shadow, struct refusal *refusal)
 {
 	struct attachment at = *shadow;
-	struct place place;
 	long addr;
 
 	if (!allowed(refusal))
@@ -123,16 +170,12 @@ uintptr_t thp_adopt(const struct attachment *shadow, struct refusal *refusal)
 	if (view_is_hugetlb(at.shadow))
 		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
 	at.length = round_up(at.length, PAGE_BYTES);
-	addr = place_reserve(&place, at.length, HUGE_2MB, 0);
-	if (failed(addr))
-		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
-	addr = real_mremap(at.shadow, at.length, at.length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
-	place_release(&place, failed(addr) ? 0 : at.length);
+	addr = place_move(at.shadow, at.length, HUGE_2MB, 0);
 	if (failed(addr))
 		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	at.window = (uintptr_t)addr;
 	real_madvise(at.window, at.length, MADV_HUGEPAGE);
 	if (options_get()->prefault)
-		populate(at.window, at.length, at.prot);
+		stock_populate(at.window, at.length, at.prot);
 	return enter(&at, refusal);
 }

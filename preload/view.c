@@ -281,13 +281,38 @@ static void trim_slots(const struct attachment *at)
 }
 
 /*
+ * Would the kernel move a mapping?  Not near vm.max_map_count, and it says so before it changes anything; here, while the
+ * view is still whole.  A page is moved onto another: that takes more vmas than the move that is meant.
+ */
+static long can_move(void)
+{
+	long pages = real_mmap(0, 3 * PAGE_BYTES, PROT_NONE, PLACE_HOLDER, -1, 0);
+	long ret;
+
+	if (failed(pages))
+		return 0;
+	ret = real_mremap((uintptr_t)pages, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
+			  (uintptr_t)pages + 2 * PAGE_BYTES);
+	/* Where it was moved from is a hole by now. */
+	if (!failed(ret))
+		real_munmap((uintptr_t)pages + PAGE_BYTES, 2 * PAGE_BYTES);
+	else
+		real_munmap((uintptr_t)pages, 3 * PAGE_BYTES);
+	return failed(ret) ? ret : 0;
+}
+
+/*
  * The place holder takes the window away in one piece, as the kernel wants it, and keeps the address from
  * other threads' mmap(); the shadow then replaces its part of it.  A move, not a second mapping:
  * shm_nattch does not change, and a shadow has no page table entry to carry over.
  */
 static long move_shadow(const struct attachment *at)
 {
-	long ret = real_mmap(at->window, at->region, PROT_NONE, PLACE_HOLDER | MAP_FIXED, -1, 0);
+	long ret = can_move();
+
+	if (failed(ret))
+		return ret;
+	ret = real_mmap(at->window, at->region, PROT_NONE, PLACE_HOLDER | MAP_FIXED, -1, 0);
 
 	if (failed(ret))
 		return ret;
