@@ -133,6 +133,25 @@ static unsigned long mshare_key_hash(const struct mshare_key *key)
 }
 
 /*
+ * An open file description of the region's own.  A lock by flock(), or a lease,
+ * ends with the last reference to the description that it was taken on.  Were
+ * that the region's, those who share the region would keep the lock of somebody
+ * who is gone.  Nobody hears of this open: no watch, and no holder of a lease
+ * is waited for.  What open() does not get at (secret memory, devices) stays
+ * what it is, for mshare_region_map() to refuse.
+ */
+static struct file *mshare_own_file(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int flags = file->f_flags & (O_ACCMODE | O_LARGEFILE | O_NOATIME);
+
+	if (!S_ISREG(inode->i_mode) || file->f_op != inode->i_fop)
+		return get_file(file);
+	return dentry_open(&file->f_path,
+			   flags | O_NONBLOCK | __FMODE_NONOTIFY, file->f_cred);
+}
+
+/*
  * Map the object into its new region.  The region keeps the object's file, and
  * with it the inode of the key, for as long as it lives: the host vma may have
  * another file (that under an overlay).
@@ -141,7 +160,6 @@ static int mshare_fill_region(struct mshare_region *region,
 			      const struct mshare_target *target)
 {
 	struct mshare_mapping map = {
-		.file = target->file,
 		.pgoff = target->pgoff,
 		.offset = target->offset,
 		.size = target->size,
@@ -159,7 +177,10 @@ static int mshare_fill_region(struct mshare_region *region,
 	 */
 	mshare_init_region_inode(inode, 0);
 	clear_nlink(inode);
-	region->object = get_file(target->file);
+	map.file = mshare_own_file(target->file);
+	if (IS_ERR(map.file))
+		return PTR_ERR(map.file);
+	region->object = map.file;
 	region->stat_flags = MSHARE_STAT_OBJECT;
 	region->object_offset = target->offset;
 	if (region->key.writable)

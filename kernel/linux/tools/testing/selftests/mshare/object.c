@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 
 #include "../kselftest_harness.h"
@@ -295,6 +296,66 @@ TEST_F(object, outlives_its_maker)
 	EXPECT_EQ(0, probe_store(view, 1));
 	munmap(view, SLOT);
 	close(fd);
+}
+
+struct locker {
+	int root, file;
+	struct stage *stage;
+};
+
+/* With an open file description of its own */
+static int lock_and_exit(void *arg)
+{
+	struct locker *locker = arg;
+	char path[64], *plain, *view;
+	int file, fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", locker->file);
+	file = open(path, O_RDWR);
+	CHECK(file >= 0);
+	CHECK(!flock(file, LOCK_EX));
+	plain = mmap(NULL, BYTES, RW, MAP_SHARED, file, 0);
+	CHECK(plain != MAP_FAILED);
+	fd = object_open(locker->root, plain, BYTES, 0);
+	CHECK(fd >= 0);
+	view = object_window(fd, RW, NULL);
+	CHECK(view != MAP_FAILED);
+	fill(view, BYTES, 1);
+	stage_set(locker->stage, 1);
+	CHECK(stage_wait(locker->stage, 2));
+	return 0;
+}
+
+/* A lock is gone with who took it, though others have the region still. */
+TEST_F(object, locks_end_with_their_owner)
+{
+	struct locker locker = { self->root, -1, self->stage };
+	char *plain, *view;
+	pid_t pid;
+	int fd;
+
+	if (!variant->file)
+		return;
+	locker.file = variant->file();
+	ASSERT_LE(0, locker.file);
+	pid = child_run(lock_and_exit, &locker);
+	ASSERT_TRUE(stage_wait(self->stage, 1));
+	plain = mmap(NULL, BYTES, RW, MAP_SHARED, locker.file, 0);
+	ASSERT_NE(MAP_FAILED, plain);
+	fd = object_open(self->root, plain, BYTES, 0);
+	ASSERT_LE(0, fd);
+	view = object_window(fd, RW, NULL);
+	ASSERT_NE(MAP_FAILED, view);
+	EXPECT_EQ(-1, flock(locker.file, LOCK_EX | LOCK_NB));
+	EXPECT_EQ(EWOULDBLOCK, errno);
+	stage_set(self->stage, 2);
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_EQ(0, flock(locker.file, LOCK_EX | LOCK_NB));
+	EXPECT_TRUE(filled(view, BYTES, 1));
+	munmap(view, SLOT);
+	munmap(plain, BYTES);
+	close(fd);
+	close(locker.file);
 }
 
 /* The region keeps the object, when its plain mappings and files are gone. */
