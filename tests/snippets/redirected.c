@@ -28,20 +28,6 @@ static long vm_pte(void)
 	return kilobytes;
 }
 
-/* Length of the mapping that starts at address, or 0. */
-static unsigned long mapping_at(const void *address)
-{
-	char line[512];
-	unsigned long start, end, length = 0;
-	FILE *maps = fopen("/proc/self/maps", "r");
-
-	while (fgets(line, sizeof(line), maps) != NULL)
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && start == (unsigned long)address)
-			length = end - start;
-	fclose(maps);
-	return length;
-}
-
 /* The most that a child's own page tables grow by when it writes every page, in kB. */
 static long growth_in_children(char *memory)
 {

@@ -131,6 +131,21 @@ static inline long nattch(int id)
 	return shmctl(id, IPC_STAT, &segment) == 0 ? (long)segment.shm_nattch : -1;
 }
 
+/* Length of the mapping that address is in, or 0. */
+static inline unsigned long mapping_at(const void *address)
+{
+	char line[512];
+	unsigned long start, end, length = 0;
+	FILE *maps = fopen("/proc/self/maps", "r");
+
+	while (fgets(line, sizeof(line), maps) != NULL)
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && (unsigned long)address >= start &&
+		    (unsigned long)address < end)
+			length = end - start;
+	fclose(maps);
+	return length;
+}
+
 /* A segment that is gone when the last attach is. */
 static inline int new_segment(size_t size)
 {
