@@ -8,18 +8,6 @@
 
 #define HUGE	(2 * MEGA)
 
-static long free_pages(void)
-{
-	char line[256];
-	long pages = -1;
-	FILE *meminfo = fopen("/proc/meminfo", "r");
-
-	while (fgets(line, sizeof(line), meminfo) != NULL)
-		sscanf(line, "HugePages_Free: %ld", &pages);
-	fclose(meminfo);
-	return pages;
-}
-
 static void whole(void)
 {
 	char *memory = SHOW_ADDRESS(mmap(NULL, 2 * HUGE, RW, SHARED | MAP_HUGETLB, -1, 0), NULL);
@@ -88,12 +76,12 @@ static void protected(void)
 
 int main(void)
 {
-	long before = free_pages();
+	long before = free_huge_pages();
 
 	whole();
 	rounded();
 	segment();
 	protected();
-	printf("pages lost: %ld\n", before - free_pages());
+	printf("pages lost: %ld\n", before - free_huge_pages());
 	return 0;
 }

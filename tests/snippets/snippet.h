@@ -146,6 +146,18 @@ static inline unsigned long mapping_at(const void *address)
 	return length;
 }
 
+static inline long free_huge_pages(void)
+{
+	char line[256];
+	long pages = -1;
+	FILE *meminfo = fopen("/proc/meminfo", "r");
+
+	while (fgets(line, sizeof(line), meminfo) != NULL)
+		sscanf(line, "HugePages_Free: %ld", &pages);
+	fclose(meminfo);
+	return pages;
+}
+
 /* A segment that is gone when the last attach is. */
 static inline int new_segment(size_t size)
 {
