@@ -30,6 +30,7 @@ static const char usage[] =
 	"Usage: preload-cost [OPTION...]\n"
 	"Measure what the preload library adds to calls that are none of its matter, to fork, to the memory of a process,\n"
 	"and to the start of a program: the median of pairs of processes, without and with it, and the quartiles.\n"
+	"Times are for one call; 'shmget, removal' for the two, of which shmget alone is the library's.\n"
 	"\n"
 	"  --library FILE  libmshare_preload.so (default: the one built with this program)\n"
 	"  --rounds N      pairs of processes (21, at most 500)\n"
