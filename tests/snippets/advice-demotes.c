@@ -2,6 +2,7 @@
 /*
  * advice-demotes.c - advice that needs a mapping of this process' own.
  * Expects: redirected=5 demoted=5
+ * Redirects with hugetlb: 4
  */
 #include "snippet.h"
 

@@ -2,6 +2,8 @@
 /*
  * busy-slot.c - shared memory wanted at an address near which something lives: it has to stay what it is.
  * Expects: redirected=1 demoted=0
+ * Redirects with hugetlb: 0
+ * Redirects with thp: 2
  */
 #include "snippet.h"
 

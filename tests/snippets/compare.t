@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: PostgreSQL
 # compare.t - every snippet prints the same with and without the preload library. On a kernel with msharefs, also:
 # the library redirects and demotes exactly as often as the snippet's head says. Elsewhere, with each of the backends
-# for stock kernels, and without any.
+# for stock kernels, and without any: those redirect as often, or as often as a line "Redirects with BACKEND: N" says.
 # Arguments: names of snippets; without any, all of them.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -33,12 +33,14 @@ same() {
 	return 1
 }
 
-# as_expected EXPECTED: the counts that the library reports
+# as_expected EXPECTED [COUNT...]: the counts that the library reports, all or those named
 as_expected() {
 	local expected=$1 got key value
+	local -a keys=("${@:2}")
+	((${#keys[@]})) || keys=(redirected demoted)
 	got=$(cat "$work/report" 2>&1)
 	[[ -n $expected ]] || { echo "the snippet has no line 'Expects:'"; return 1; }
-	for key in redirected demoted; do
+	for key in "${keys[@]}"; do
 		value=$(sed -n "s/.*$key=\([0-9]*\).*/\1/p" <<<"$got")
 		case $expected in
 		*"$key="*) [[ " $expected " == *" $key=$value "* ]] ;;
@@ -66,9 +68,13 @@ compare() {
 
 # stock BACKEND NAME: not where the head of the snippet says why it cannot be
 stock() {
-	local but
+	local but times
 	but=$(head_of "$2" "Not with $1")
-	if [[ -n $but ]]; then skip "$1, $2: same output" "$but"; else compare "$1" "$2"; fi
+	times=$(head_of "$2" "Redirects with $1")
+	times=${times:+redirected=$times}
+	[[ -z $but ]] || { skip "$1, $2: same output" "$but"; return; }
+	compare "$1" "$2"
+	ok "$1, $2: redirected as expected" as_expected "${times:-$(head_of "$2" Expects)}" redirected
 }
 
 if (($# == 0)); then
@@ -91,14 +97,20 @@ else
 		ok "msharefs, $name: on this kernel nothing is redirected" as_expected "redirected=0 demoted=0"
 		compare none "$name"
 	done
-	machine_shmem_huge advise
-	for name; do
-		stock thp "$name"
-	done
-	machine_huge_pages 64 || skip "all of hugetlb" "this machine has no 64 huge pages to spare"
-	for name; do
-		stock hugetlb "$name"
-	done
+	if machine_shmem_huge advise; then
+		for name; do
+			stock thp "$name"
+		done
+	else
+		skip "all of thp" "shared memory cannot be allowed to have huge pages here"
+	fi
+	if machine_huge_pages 64; then
+		for name; do
+			stock hugetlb "$name"
+		done
+	else
+		skip "all of hugetlb" "this machine has no 64 huge pages to spare"
+	fi
 fi
 is "no segment is left" "$(ipcs -m | wc -l)" "$segments"
 if machine_has_msharefs; then

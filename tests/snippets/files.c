@@ -2,6 +2,8 @@
 /*
  * files.c - memfd, shm_open() and other files: parts of them, by several mappings, read-only, written, truncated.
  * Expects: redirected=7 demoted=1
+ * Redirects with hugetlb: 0
+ * Redirects with thp: 5
  */
 #include "snippet.h"
 

@@ -2,6 +2,7 @@
 /*
  * fixed.c - mappings at a wanted address: of shared memory, over it, and beside it.
  * Expects: redirected=4 demoted=4
+ * Redirects with hugetlb: 0
  */
 #include "snippet.h"
 

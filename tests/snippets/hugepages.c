@@ -3,6 +3,7 @@
  * hugepages.c - mappings and segments of 2 MB pages, whose lengths the kernel rounds up. On msharefs, compare.t reserves
  * some; without any, the calls fail the same with and without the library.
  * Expects: redirected=4 demoted=2
+ * Redirects with thp: 0
  */
 #include "snippet.h"
 

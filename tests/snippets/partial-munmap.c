@@ -2,6 +2,7 @@
 /*
  * partial-munmap.c - unmapping the head, the middle and the tail of a shared mapping, and across two.
  * Expects: redirected=4 demoted=4
+ * Redirects with hugetlb: 3
  */
 #include "snippet.h"
 

@@ -3,6 +3,7 @@
  * residency.c - msync, mincore, munlock on a view; then mlock, which takes it away.
  * Differs with thp: ^resident:
  * Expects: redirected=2 demoted=2
+ * Redirects with hugetlb: 1
  */
 #include "snippet.h"
 

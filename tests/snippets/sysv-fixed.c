@@ -3,6 +3,7 @@
  * sysv-fixed.c - attaching at a wanted address: rounded, taken, and replacing what is there.
  * Not with hugetlb: segments of huge pages cannot be attached at these addresses
  * Expects: redirected=3 demoted=2
+ * Redirects with thp: 1
  */
 #include "snippet.h"
 
