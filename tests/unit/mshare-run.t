@@ -4,10 +4,12 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/../lib/tap.sh"
+. "$here/../lib/machine.sh"
 run=${top_builddir:?names the build tree}/preload/mshare-run
 library=$(readlink -f "$top_builddir/preload/.libs/libmshare_preload.so")
 work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+machine_keep
+trap 'rm -rf "$work"; machine_restore' EXIT
 unset "${!MSHARE@}" LD_PRELOAD
 
 # exits STATUS ARGUMENT...: mshare-run with these arguments ends so; its output is left in $work
@@ -43,6 +45,11 @@ ok "an option without its value" refuses "--mount needs a value" --mount
 ok "a size that is none" refuses "'big'" --min-size big true
 ok "a level that is none" refuses "'loud'" --log=loud true
 ok "a relative mount" refuses "'here'" --mount here true
+for list in swap msharefs,swap thp,thp none,thp auto,thp thp,,none 'thp,' ''; do
+	ok "a backend that is none: '$list'" refuses \
+		"'$list' makes no sense; expected auto, or a list of" --backend "$list" -- true
+done
+ok "--backend" shows MSHARE_BACKEND=THP,none --backend THP,none
 ok "a command with --status" refuses "'true'" --status true
 ok "command not found" exits 127 no-such-command
 ok "path not found" exits 127 /no/such/command
@@ -75,16 +82,61 @@ chosen() {
 		"$run" --backend thp,none --status | grep -q '^would use: thp,'
 }
 ok "--status goes by MSHARE_BACKEND" chosen
+# unused TEXT VARIABLE=VALUE...: nothing would be used, says --status, because TEXT; and a command is told the same
+unused() {
+	local status=0
+	env "${@:2}" "$run" --status >"$work/out" 2>&1 || status=$?
+	env "${@:2}" "$run" true 2>>"$work/out"
+	[[ $status == 1 ]] && grep -qxF "would use: nothing, $1" "$work/out" &&
+		grep -qxF "mshare-run: $1: shared memory stays ordinary" "$work/out" || { cat "$work/out"; return 1; }
+}
+# same_use VARIABLE=VALUE...: as without
+same_use() {
+	"$run" --status >"$work/without"
+	env "$@" "$run" --status >"$work/out"
+	diff "$work/without" "$work/out"
+}
+for value in off 0 no false OFF False; do
+	ok "--status: MSHARE=$value is off" unused "MSHARE=$value" MSHARE="$value"
+done
+for value in on 1 yes true ON ''; do
+	ok "--status: MSHARE=$value is on" same_use MSHARE="$value"
+done
+ok "--status names a word that makes no sense" unused "MSHARE=perhaps makes no sense (on or off)" MSHARE=perhaps
+ok "and an unknown backend" unused \
+	"MSHARE_BACKEND=swap makes no sense (auto, or a list of msharefs, hugetlb, thp, none, such as msharefs,thp)" \
+	MSHARE_BACKEND=swap
+ok "and a bad MSHARE_HUGE" unused "MSHARE_HUGE=always makes no sense (never or advise)" MSHARE_HUGE=always
+ok "--status: AUTO is auto" same_use MSHARE_BACKEND=AUTO
+ok "--status: MSHARE_HUGE=never keeps from huge pages" unused MSHARE_HUGE=Never \
+	MSHARE_HUGE=Never MSHARE_BACKEND=hugetlb,thp
+ok "--status: MSHARE_HUGE=advise does not" same_use MSHARE_HUGE=advise
+
+# process BACKEND: a process with 100 MB of shared memory; what --pid says of it, after its VmPTE
 process() {
-	LD_PRELOAD=$library MSHARE_BACKEND=none /usr/bin/python3 -c '
-import mmap, subprocess, sys, os
+	# shellcheck disable=SC2016 # the shell's that Python starts
+	LD_PRELOAD=$library MSHARE_BACKEND=$1 /usr/bin/python3 -c '
+import mmap, subprocess, sys
 m = mmap.mmap(-1, 100 << 20)
 for i in range(0, 100 << 20, 4096): m[i] = 1
-sys.exit(subprocess.call([sys.argv[1], "--pid", str(os.getpid())], env={}))' "$run" >"$work/out" || return
-	grep -q '^library:  loaded' "$work/out" && grep -q '^memory:   0x[0-9a-f]*, 102400 kB there, ordinary' "$work/out" &&
-		grep -qE '^page tables: [0-9]+ kB; about [0-9]+ kB if' "$work/out" || { cat "$work/out"; return 1; }
+pid = "grep ^VmPTE: /proc/$PPID/status; exec \"$0\" --pid $PPID"
+sys.exit(subprocess.call(["/bin/sh", "-c", pid, sys.argv[1]], env={}))' "$run" >"$work/out"
 }
-ok "--pid tells memory and page tables" process
+# tells KILOBYTES HOW SAVED: the memory, the page tables that it has, and SAVED kB more without sharing
+tells() {
+	local has
+	has=$(sed -En 's/^VmPTE:[[:space:]]*([0-9]+) kB/\1/p' "$work/out")
+	grep -q '^library:  loaded' "$work/out" && grep -q "^memory:   0x[0-9a-f]*, $1 kB there, $2\$" "$work/out" &&
+		grep -q "^page tables: $has kB; about $((has + $3)) kB if" "$work/out" || { cat "$work/out"; return 1; }
+}
+process none
+ok "--pid tells memory and page tables; ordinary memory has none to save" tells 102400 ordinary 0
+if machine_huge_pages 50; then
+	process hugetlb
+	ok "--pid: huge pages have 8 bytes less for each 4 kB" tells 102400 hugetlb 200
+else
+	skip "--pid: huge pages" "this machine has no 50 huge pages to spare"
+fi
 ok "--pid of no process" refuses "no such process" --pid 99999999
 ok "--pid of no number" refuses "the number of a process" --pid postgres
 
