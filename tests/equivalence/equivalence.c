@@ -7,6 +7,7 @@
  * difference is shown.  See --help.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,7 +135,8 @@ static void worker_start(struct worker *worker, uint64_t seed, uint64_t count, b
 {
 	int ends[2];
 
-	if (pipe(ends) != 0) {
+	/* Not for the other worker too: a reader that is left would keep this one waiting, instead of breaking its pipe. */
+	if (pipe2(ends, O_CLOEXEC) != 0) {
 		perror("pipe");
 		exit(1);
 	}
@@ -142,10 +144,10 @@ static void worker_start(struct worker *worker, uint64_t seed, uint64_t count, b
 	worker->pid = fork();
 	setpgid(worker->pid, worker->pid);
 	if (worker->pid == 0) {
-		close(ends[0]);
-		dup2(ends[1], WORKER_FD);
-		if (ends[1] != WORKER_FD)
-			close(ends[1]);
+		if (ends[1] == WORKER_FD)
+			fcntl(WORKER_FD, F_SETFD, 0);
+		else
+			dup2(ends[1], WORKER_FD);
 		become_worker(worker, seed, count, verbose);
 	}
 	replace(0, worker->pid);

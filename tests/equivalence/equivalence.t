@@ -10,10 +10,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 : "${top_builddir:?names the build tree}"
 program=$top_builddir/tests/equivalence/equivalence
 library=$top_builddir/preload/.libs/libmshare_preload.so
+spoiler=$top_builddir/tests/equivalence/.libs/libspoil.so
 sequences=${EQUIVALENCE_SEQUENCES:-1000}
 seed=${EQUIVALENCE_SEED:-1}
 
-[[ -f $library ]] || { echo "Bail out! no $library"; exit 1; }
+for file in "$library" "$spoiler"; do
+	[[ -f $file ]] || { echo "Bail out! no $file"; exit 1; }
+done
 unset "${!MSHARE@}" LD_PRELOAD
 machine_keep
 
@@ -22,6 +25,19 @@ same() {
 	"$program" --library "$library" --backend "$1" --sequences "$sequences" --seed "$seed" \
 		--redirected $(($2 * sequences / 1000)) --tolerate "$3"
 }
+
+# A library that spoils one thing now and then, and one that spoils nothing
+spoiled() {
+	local status=0 output
+	output=$(SPOIL=$1 "$program" --library "$spoiler" --sequences 300 2>&1) || status=$?
+	[[ $status == 1 ]] && grep -q '^DIFFERENT: ' <<<"$output" && grep -q '^plain: ' <<<"$output" &&
+		grep -qE "^preloaded: .*$2" <<<"$output" || { echo "exit status $status: $output"; return 1; }
+}
+ok "a library that does nothing: the same" "$program" --library "$spoiler" --sequences 300
+ok "mprotect() fails now and then: a difference" spoiled mprotect 'mprotect.*EACCES'
+ok "mincore() tells a page too many or too few: a difference" spoiled mincore 'mincore'
+ok "new memory is not empty: a difference" spoiled mmap ''
+ok "a process dies: told, and a difference" spoiled crash 'killed by Aborted'
 
 if machine_has_msharefs; then
 	ok "msharefs: $sequences sequences" same msharefs 1000 fault-codes,last-pid
