@@ -4,6 +4,7 @@
  * their pages; with a process without the library.  Needs 3 such pages (see hugepages.c).
  * Expects: redirected=9 demoted=0
  * Expects with hugetlb: redirected=9 demoted=0
+ * Redirects with thp: 0
  */
 #include <sched.h>
 #include <sys/mount.h>
