@@ -139,4 +139,5 @@ for file in "$library" "${after#:}"; do
 done
 library=${library##*/} after=:${after##*/}
 ok "setuid program, trusted library: it does nothing, whatever the environment says" with_library
+ok "no segment, huge page or file is left" machine_nothing_left
 done_testing

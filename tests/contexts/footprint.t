@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: PostgreSQL
-# footprint.t - what the library adds to the memory and the page tables of a process: at most 100 kB and 8 kB, whether it
-# has shared memory or not. Median of many runs: where the kernel puts things decides on a page table more or less.
+# footprint.t - what the library adds to the memory and the page tables of a process: at most 100 kB and 8 kB, whether
+# it has shared memory or not. Median of many runs: where the kernel puts things decides on a page table more or less.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/../lib/tap.sh"

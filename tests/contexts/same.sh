@@ -36,7 +36,8 @@ echo "# backends: ${backends[*]}"
 run() {
 	local name=$1 preload=$2 status=0
 	shift 2
-	timeout 120 "${wrapper[@]}" env LD_PRELOAD="$preload" MSHARE_MIN_SIZE=1MB "$@" \
+	rm -f "$work/report"
+	timeout 120 "${wrapper[@]}" env LD_PRELOAD="$preload" MSHARE_MIN_SIZE=1MB SNIPPET_REPORT="$work/report" "$@" \
 		 >"$work/$name" 2>"$work/$name.err" || status=$?
 	echo "exit status $status" >>"$work/$name"
 }
@@ -48,11 +49,20 @@ same() {
 	run plain "$before${after#:}" "$@"
 	run preloaded "$before$library$after" "$@"
 	grep -qx 'exit status 0' "$work/plain" || { cat "$work/plain" "$work/plain.err"; return 1; }
-	diff -u "$work/plain" "$work/preloaded" && few_lines && return
+	diff -u "$work/plain" "$work/preloaded" && few_lines && { ! $must_act || acted; } && return
 	cat "$work/preloaded.err"
 	return 1
 }
-before='' after='' log_lines=1
+before='' after='' log_lines=1 must_act=false
+
+# acting COMMAND...: and the library redirected something in each run of same that COMMAND makes. The snippet says so.
+acting() {
+	local must_act=true
+	"$@"
+}
+acted() {
+	grep -q '^redirected=[1-9]' "$work/report" || { echo "nothing redirected: $(cat "$work/report" 2>&1)"; return 1; }
+}
 
 few_lines() {
 	local lines

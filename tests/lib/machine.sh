@@ -12,8 +12,22 @@ machine_keep() {
 	machine_pages_before=$(cat "$machine_nr_hugepages" 2>/dev/null)
 	machine_shmem_before=$(sed 's/.*\[\(.*\)\].*/\1/' "$machine_shmem_enabled" 2>/dev/null)
 	machine_group_before=$(cat "$machine_shm_group" 2>/dev/null)
+	machine_things_before=$(machine_things)
 	trap machine_restore EXIT
 	trap 'exit 130' INT TERM
+}
+
+# machine_things: what a process that ended could have left: segments, huge pages in use, files in shared memory
+machine_things() {
+	awk 'NR > 1 { print "segment", $2 }' /proc/sysvipc/shm
+	[[ ! -d ${machine_nr_hugepages%/*} ]] || echo "huge pages in use:" \
+		$(($(<"$machine_nr_hugepages") - $(<"${machine_nr_hugepages%/*}/free_hugepages")))
+	find /dev/shm -type f -printf '%p\n' 2>/dev/null | sort
+}
+
+# machine_nothing_left: is there nothing but what was there at machine_keep? For ok.
+machine_nothing_left() {
+	diff -u <(echo "$machine_things_before") <(machine_things)
 }
 
 machine_restore() {

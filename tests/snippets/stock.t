@@ -155,4 +155,5 @@ none() {
 	has bad=0 backend=none reason=15 && [[ ! -s $work/err ]]
 }
 ok "none: ordinary, without a word" none
+ok "no segment, huge page or file is left" machine_nothing_left
 done_testing
