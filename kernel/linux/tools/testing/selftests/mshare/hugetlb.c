@@ -269,6 +269,22 @@ static int owner(void *arg)
 	return 0;
 }
 
+/*
+ * The way back from a window: a mapping that was kept aside moves there, of any
+ * length.  Empty, so that it takes no huge page.
+ */
+TEST_F(hugetlb, aside_of_4_gb_moves)
+{
+	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB;
+	char *aside = mmap(NULL, GB(4), RW, flags | MAP_NORESERVE, -1, 0);
+	char *at = WINDOW_AT(20);
+
+	ASSERT_NE(MAP_FAILED, aside);
+	EXPECT_EQ(at, mremap(aside, GB(4), GB(4),
+			     MREMAP_MAYMOVE | MREMAP_FIXED, at));
+	EXPECT_EQ(0, munmap(at, GB(4)));
+}
+
 /* The owner's exit gives pages and reservations back. */
 TEST_F(hugetlb, owner_exit)
 {
