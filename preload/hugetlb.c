@@ -73,22 +73,26 @@ static uintptr_t enter(struct attachment *at, struct refusal *refusal)
 	return at->view;
 }
 
+static struct place place_for(const struct map_request *request)
+{
+	size_t alignment = alignment_for(request->length);
+
+	return (struct place){ request->length, alignment, request_offset(request) % alignment };
+}
+
 /* Exactly what was asked, but for the address. */
 static long map_asked(const struct map_request *request)
 {
-	size_t length = round_up(request->length, HUGE_2MB);
-	size_t alignment = alignment_for(length);
-	long addr = request_empty(request);
-	long moved;
+	struct map_request rounded = *request;
+	struct place place;
+	long addr;
 
-	if (failed(addr))
-		return addr;
-	moved = place_move((uintptr_t)addr, length, alignment, request_offset(request) % alignment);
-	if (failed(moved))
-		real_munmap((uintptr_t)addr, length);
-	else if (request_populates(request) || options_get()->prefault)
-		stock_populate((uintptr_t)moved, length, request->prot);
-	return moved;
+	rounded.length = round_up(request->length, HUGE_2MB);
+	place = place_for(&rounded);
+	addr = place_map(&place, request_there, &rounded);
+	if (!failed(addr) && options_get()->prefault)
+		stock_populate((uintptr_t)addr, rounded.length, request->prot);
+	return addr;
 }
 
 /*
@@ -97,24 +101,23 @@ static long map_asked(const struct map_request *request)
  */
 static long map_converted(const struct map_request *request)
 {
-	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | IN_2MB;
-	size_t length = round_up(request->length, HUGE_2MB);
-	long addr = real_mmap(0, length, PROT_READ | PROT_WRITE, flags, -1, 0);
-	long result;
+	const struct map_request huge = { .length = round_up(request->length, HUGE_2MB),
+					  .prot = PROT_READ | PROT_WRITE,
+					  .flags = MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | IN_2MB,
+					  .fd = -1 };
+	struct place place = place_for(&huge);
+	long addr = place_map(&place, request_there, &huge);
+	long error;
 
 	if (failed(addr))
 		return addr;
-	result = place_move((uintptr_t)addr, length, alignment_for(length), 0);
-	if (!failed(result)) {
-		addr = result;
-		result = real_madvise((uintptr_t)addr, length, MADV_POPULATE_WRITE);
-	}
-	if (!failed(result))
-		result = real_mprotect((uintptr_t)addr, length, request->prot);
-	if (!failed(result))
+	error = real_madvise((uintptr_t)addr, huge.length, MADV_POPULATE_WRITE);
+	if (!failed(error))
+		error = real_mprotect((uintptr_t)addr, huge.length, request->prot);
+	if (!failed(error))
 		return addr;
-	real_munmap((uintptr_t)addr, length);
-	return result;
+	real_munmap((uintptr_t)addr, huge.length);
+	return error;
 }
 
 uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal)
@@ -139,28 +142,6 @@ uintptr_t hugetlb_map(const struct map_request *request, struct refusal *refusal
 	at.noreserve = request->flags & MAP_NORESERVE;
 	at.offset = request_offset(request);
 	return enter(&at, refusal);
-}
-
-/*
- * The pages may be of 1 GB, then the kernel rounds up to that: so there has to be room for it.  What of that room the
- * segment did not take is given back at last; the kernel refuses to unmap a part of a page, which is right then.
- */
-static long move_segment(const struct attachment *shadow)
-{
-	size_t length = round_up(shadow->length, HUGE_2MB);
-	struct place place;
-	long addr = place_reserve(&place, round_up(length, HUGE_1GB), HUGE_1GB, 0);
-
-	if (failed(addr))
-		return addr;
-	/* There is nothing in it, but with mlockall(MCL_FUTURE), and then it stays: see hugetlb_before_move(). */
-	addr = real_madvise(shadow->shadow, length, MADV_DONTNEED);
-	if (!failed(addr))
-		addr = real_mremap(shadow->shadow, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
-	place_release(&place, round_up(length, HUGE_1GB));
-	if (!failed(addr) && round_up(length, HUGE_1GB) > length)
-		real_munmap(place.addr + length, round_up(length, HUGE_1GB) - length);
-	return addr;
 }
 
 /*
@@ -247,7 +228,8 @@ uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal
 
 	if (!view_is_hugetlb(at.shadow))
 		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
-	addr = at.length >= HUGE_1GB ? move_segment(&at) : (long)at.shadow;
+	/* The pages may be of 1 GB, then the kernel rounds up to that: so there has to be room for it. */
+	addr = at.length >= HUGE_1GB ? stock_attach_at(&at, round_up(at.length, HUGE_1GB), HUGE_1GB) : (long)at.shadow;
 	if (failed(addr))
 		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	at.window = (uintptr_t)addr;

@@ -6,43 +6,35 @@
 
 #include "real.h"
 
-long place_reserve(struct place *place, size_t length, size_t alignment, size_t remainder)
+/* Other threads are fast, but not that often. */
+#define TRIES	8
+
+/* An address that is free, or was a moment ago. */
+static long find(const struct place *place)
 {
+	size_t bytes = round_up(place->length, PAGE_BYTES) + place->alignment;
 	long start;
 
-	if (length > SIZE_MAX / 2)
+	if (place->length > SIZE_MAX / 2)
 		return -ENOMEM;
-	length = round_up(length, PAGE_BYTES) + alignment;
-	start = real_mmap(0, length, PROT_NONE, PLACE_HOLDER, -1, 0);
+	start = real_mmap(0, bytes, PROT_NONE, PLACE_HOLDER, -1, 0);
 	if (failed(start))
 		return start;
-	*place = (struct place){ .start = (uintptr_t)start, .bytes = length };
-	place->addr = round_up(place->start - remainder, alignment) + remainder;
-	return 0;
+	real_munmap((uintptr_t)start, bytes);
+	return (long)(round_up((uintptr_t)start - place->remainder, place->alignment) + place->remainder);
 }
 
-void place_release(const struct place *place, size_t length)
+long place_map(const struct place *place, place_mapper map, const void *what)
 {
-	uintptr_t end = place->start + place->bytes;
+	long addr = -ENOMEM;
 
-	if (place->addr > place->start)
-		real_munmap(place->start, place->addr - place->start);
-	length = round_up(length, PAGE_BYTES);
-	if (place->addr + length < end)
-		real_munmap(place->addr + length, end - place->addr - length);
-}
-
-long place_move(uintptr_t from, size_t length, size_t alignment, size_t remainder)
-{
-	struct place place;
-	long addr;
-
-	if (from % alignment == remainder)
-		return (long)from;
-	addr = place_reserve(&place, length, alignment, remainder);
-	if (failed(addr))
-		return addr;
-	addr = real_mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, place.addr);
-	place_release(&place, length);
+	for (int try = 0; try < TRIES; try++) {
+		addr = find(place);
+		if (failed(addr))
+			return addr;
+		addr = map(what, (uintptr_t)addr);
+		if (addr != -EEXIST && addr != -EINVAL)
+			return addr;
+	}
 	return addr;
 }

@@ -2,8 +2,10 @@
 /*
  * place.h - addresses with an alignment that the kernel does not choose by itself.
  *
- * A place is reserved by a mapping that costs a vma and neither memory nor commit charge: what was reserved, no other
- * thread's mmap() can get.  Then something is mapped over it, and what is left over is given back.
+ * They are looked for, and then mapped at only if still free.  Not kept by a mapping of ours over which the other is made:
+ * where that fails late (too few huge pages: the normal case), the kernel has taken ours away before, and another
+ * thread may have the addresses by the time that we give them back.  Nor moved there by mremap(): of huge pages, Linux
+ * up to at least 6.18 refuses to move 4 GB (an int in move_hugetlb_page_tables()), and can deadlock if any are there.
  */
 #ifndef MSHARE_PLACE_H
 #define MSHARE_PLACE_H
@@ -12,28 +14,20 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+/* A mapping that costs a vma and neither memory nor commit charge, and keeps others' mmap() away. */
 #define PLACE_HOLDER	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
+/* Room for length bytes at an address that is `remainder` more than a multiple of alignment. */
 struct place {
-	uintptr_t addr;		/* the address wanted */
-	uintptr_t start;	/* what is reserved */
-	size_t bytes;
+	size_t length;
+	size_t alignment;
+	size_t remainder;
 };
 
-/* Room for length bytes at an address that is `remainder` more than a multiple of alignment.  0 or -errno. */
-long place_reserve(struct place *place, size_t length, size_t alignment, size_t remainder);
+/* Maps `what` at addr, or fails with EEXIST or EINVAL if anything is there.  Returns the address or -errno. */
+typedef long (*place_mapper)(const void *what, uintptr_t addr);
 
-/*
- * Gives back all but the first length bytes from place->addr on.  These are not ours any more once a call was to map
- * something there, even where it failed: some of its failures come after the kernel took the old mapping away, and then it may
- * be another thread's by now.
- */
-void place_release(const struct place *place, size_t length);
-
-/*
- * Moves the mapping at `from` to such an address.  It must be empty: see hugetlb_before_move().  Returns the new address, or
- * -errno with the mapping where it was.
- */
-long place_move(uintptr_t from, size_t length, size_t alignment, size_t remainder);
+/* The address or -errno, with nothing changed. */
+long place_map(const struct place *place, place_mapper map, const void *what);
 
 #endif

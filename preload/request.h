@@ -48,6 +48,15 @@ static inline long request_empty(const struct map_request *request)
 	return real_mmap(0, request->length, request->prot, flags, request->fd, request->offset);
 }
 
+/* The same at another address, if nothing is there: a place_mapper. */
+static inline long request_there(const void *what, uintptr_t addr)
+{
+	const struct map_request *request = (const struct map_request *)what;
+
+	return real_mmap(addr, request->length, request->prot, request->flags | MAP_FIXED_NOREPLACE, request->fd,
+			 request->offset);
+}
+
 static inline bool request_is_file(const struct map_request *request)
 {
 	return !(request->flags & MAP_ANONYMOUS);

@@ -44,6 +44,12 @@ uintptr_t thp_map(const struct map_request *request, struct refusal *refusal);
 uintptr_t hugetlb_adopt(const struct attachment *shadow, struct refusal *refusal);
 uintptr_t thp_adopt(const struct attachment *shadow, struct refusal *refusal);
 
+/*
+ * Attaches the segment once more where there is room for it, at a multiple of alignment, and gives that attach back.  The
+ * address, or -errno with nothing changed.
+ */
+long stock_attach_at(const struct attachment *attach, size_t room, size_t alignment);
+
 /* A new SysV segment of huge pages, for one that was asked for without; -EEXIST if the key has one, else -errno. */
 long hugetlb_segment(int key, size_t size, int flags);
 

@@ -17,6 +17,7 @@
 #include "export.h"
 #include "log.h"
 #include "options.h"
+#include "place.h"
 #include "placement.h"
 #include "real.h"
 #include "redirect.h"
@@ -110,6 +111,25 @@ static bool attach_shadow(const struct attach_request *request, long *shadow)
 	if (*shadow == 0)
 		*shadow = real_shmat(request->shmid, 0, request->flags & ~SHM_RND);
 	return !failed(*shadow);
+}
+
+/* A place_mapper. */
+static long attach_there(const void *what, uintptr_t addr)
+{
+	const struct attachment *attach = what;
+
+	return real_shmat(attach->shmid, addr, attach->readonly ? SHM_RDONLY : 0);
+}
+
+long stock_attach_at(const struct attachment *attach, size_t room, size_t alignment)
+{
+	struct place place = { room, alignment, 0 };
+	long addr = place_map(&place, attach_there, attach);
+
+	/* In this order: what is removed already ends with its last attach. */
+	if (!failed(addr))
+		real_shmdt(attach->shadow);
+	return addr;
 }
 
 static uintptr_t msharefs_view(const struct attach_request *request, long *shadow, struct refusal *refusal)

@@ -110,15 +110,9 @@ static bool allowed(struct refusal *refusal)
 /* Where entries of 2 MB fit: the address has to be as far from a multiple of 2 MB as the offset in the file is. */
 static long map_placed(const struct map_request *request)
 {
-	long addr = request_empty(request);
-	long moved;
+	struct place place = { request->length, HUGE_2MB, request_offset(request) % HUGE_2MB };
 
-	if (failed(addr))
-		return addr;
-	moved = place_move((uintptr_t)addr, request->length, HUGE_2MB, request_offset(request) % HUGE_2MB);
-	if (failed(moved))
-		real_munmap((uintptr_t)addr, request->length);
-	return moved;
+	return place_map(&place, request_there, request);
 }
 
 static uintptr_t enter(struct attachment *at, struct refusal *refusal)
@@ -170,7 +164,7 @@ uintptr_t thp_adopt(const struct attachment *shadow, struct refusal *refusal)
 	if (view_is_hugetlb(at.shadow))
 		return stock_refuse(refusal, MSHARE_REASON_OBJECT, 0);
 	at.length = round_up(at.length, PAGE_BYTES);
-	addr = place_move(at.shadow, at.length, HUGE_2MB, 0);
+	addr = stock_attach_at(&at, at.length, HUGE_2MB);
 	if (failed(addr))
 		return stock_refuse(refusal, MSHARE_REASON_NO_PLACE, addr);
 	at.window = (uintptr_t)addr;
