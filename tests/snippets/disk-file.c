@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * disk-file.c - for filesystems.t: a file of a file system that has a disk is the same in views, by read() and write(), in
- * a process without the library, and on the disk.
+ * disk-file.c - for filesystems.t: a file of a file system that has a disk is the same in views, by read() and write(),
+ * in a process without the library, and on the disk.
  *
  * Usage: disk-file FILE DISK; DISK is what the file system lies on.  FILE stays, and has the same bytes after each run.
  * Expected is: redirected=3 demoted=0

@@ -20,7 +20,8 @@ mkdir "$work/mnt"
 
 # make_disk TYPE
 make_disk() {
-	"mkfs.$1" -q "$device" && mount -t "$1" "$device" "$work/mnt"
+	rm -f "$work"/{report,plain*,preloaded*}
+	wipefs -qa "$device" && "mkfs.$1" -q "$device" && mount -t "$1" "$device" "$work/mnt"
 }
 
 # run OUTPUT [VARIABLE=VALUE...]: what the program prints, how it ends, and what it leaves in the file after a remount
