@@ -51,7 +51,7 @@ redirected() {
 	return 1
 }
 
-types=(ext4)
+types=(ext4 xfs)
 for type in "${types[@]}"; do
 	ok "$type: a disk" make_disk "$type"
 	ok "$type: same output, same file" same
