@@ -30,8 +30,12 @@ static long protect_locked(uintptr_t addr, size_t length, int prot)
 	struct attachment *at = attach_find_view(addr, length);
 	long ret;
 
-	if (at != NULL && at->plain)
-		return real_mprotect(addr, length, prot);
+	if (at != NULL && at->plain) {
+		ret = real_mprotect(addr, length, prot);
+		if (!failed(ret) && addr == at->view && round_up(length, PAGE_BYTES) == at->length)
+			at->prot = prot;
+		return ret;
+	}
 	if (whole_view(at, addr, length, prot)) {
 		ret = real_mprotect(at->window, at->region, prot);
 		if (!failed(ret))

@@ -72,14 +72,11 @@ unshared_tables() {
 	return 1
 }
 
-# Linux up to at least 6.18 cannot move 4 GB of huge pages to another address, but 3 (move_hugetlb_page_tables() returns
-# an int), and segments are moved.
-part=$((megabytes < 3072 ? megabytes : 3072))
 if machine_huge_pages $((megabytes / 2 + 2)); then
 	ok "huge pages that are not shared cost 64 processes more than the limit" unshared_tables
 	ok "hugetlb: page tables of 64 processes are those of one" shared_tables anonymous "$megabytes"
-	ok "hugetlb: the same for a segment of huge pages" shared_tables huge-segment "$part" nattch=1 detached=1
-	ok "hugetlb: and for a segment that becomes one" shared_tables segment "$part" nattch=1 detached=1
+	ok "hugetlb: the same for a segment of huge pages" shared_tables huge-segment "$megabytes" nattch=1 detached=1
+	ok "hugetlb: and for a segment that becomes one" shared_tables segment "$megabytes" nattch=1 detached=1
 else
 	skip "hugetlb: page tables of 64 processes" "this machine has no $megabytes MB of huge pages to spare"
 fi

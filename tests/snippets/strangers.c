@@ -3,6 +3,8 @@
  * strangers.c - processes that have nothing in common but an object: each maps other parts of a memfd and of a POSIX
  * shared memory object, one of them without the library, and all see what any of them writes, at once.
  * Expects: redirected=4 demoted=0
+ * Redirects with hugetlb: 0
+ * Redirects with thp: 2
  */
 #include <sched.h>
 #include <stdatomic.h>
