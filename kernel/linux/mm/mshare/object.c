@@ -137,18 +137,19 @@ static unsigned long mshare_key_hash(const struct mshare_key *key)
  * ends with the last reference to the description that it was taken on.  Were
  * that the region's, those who share the region would keep the lock of somebody
  * who is gone.  Nobody hears of this open: no watch, and no holder of a lease
- * is waited for.  What open() does not get at (secret memory, devices) stays
- * what it is, for mshare_region_map() to refuse.
+ * is waited for; and of any size, as the files of segments are, which nobody
+ * opened with O_LARGEFILE.  What open() does not get at (secret memory, devices)
+ * stays what it is, for mshare_region_map() to refuse.
  */
 static struct file *mshare_own_file(struct file *file)
 {
 	struct inode *inode = file_inode(file);
-	int flags = file->f_flags & (O_ACCMODE | O_LARGEFILE | O_NOATIME);
+	int flags = (file->f_flags & (O_ACCMODE | O_NOATIME)) | O_LARGEFILE |
+		    O_NONBLOCK | __FMODE_NONOTIFY;
 
 	if (!S_ISREG(inode->i_mode) || file->f_op != inode->i_fop)
 		return get_file(file);
-	return dentry_open(&file->f_path,
-			   flags | O_NONBLOCK | __FMODE_NONOTIFY, file->f_cred);
+	return dentry_open(&file->f_path, flags, file->f_cred);
 }
 
 /*

@@ -102,6 +102,28 @@ static int attach_and_open(void *arg)
 	return 0;
 }
 
+/* A segment of more than 2 GB, which open() would refuse without O_LARGEFILE */
+TEST_F(object_sysv, large)
+{
+	int id = shmget(IPC_PRIVATE, GB(5), IPC_CREAT | SHM_NORESERVE | 0600);
+	char *plain, *view;
+	int fd;
+
+	ASSERT_LE(0, id);
+	plain = shmat(id, NULL, 0);
+	ASSERT_NE((char *)-1, plain);
+	fd = object_open(self->root, plain, GB(5), 0);
+	ASSERT_LE(0, fd);
+	view = object_window(fd, RW, NULL);
+	ASSERT_NE(MAP_FAILED, view);
+	fill(view + GB(4), BYTES, 1);
+	EXPECT_TRUE(filled(plain + GB(4), BYTES, 1));
+	munmap(view, SLOT);
+	close(fd);
+	EXPECT_EQ(0, shmdt(plain));
+	EXPECT_EQ(0, shmctl(id, IPC_RMID, NULL));
+}
+
 /* shm_nattch is what it would be without regions and windows, all along. */
 TEST_F(object_sysv, nattch_is_exact)
 {
