@@ -275,19 +275,14 @@ EXPORT ssize_t process_madvise(int pidfd, const struct iovec *ranges, size_t cou
 	return edge(failed(ret) ? ret : advise_ranges(ranges, count, advice));
 }
 
-/* Where to ask about the object's pages: *addr becomes the shadow's address if a view holds the range. */
+/* Where to ask about the object's pages: *addr becomes the shadow's address if a view holds the range.  Locked. */
 static long to_shadow(uintptr_t *addr, size_t length)
 {
 	struct attachment *at = NULL;
-	long ret = 0;
+	long ret = view_settle(*addr, length, &at);
 
-	if (!view_concerned(*addr, length))
-		return 0;
-	attach_lock();
-	ret = view_settle(*addr, length, &at);
 	if (at != NULL)
 		*addr = in_shadow(at, *addr);
-	attach_unlock();
 	return ret;
 }
 
@@ -301,10 +296,14 @@ static long sync_by(long (*call)(uintptr_t, size_t, int), uintptr_t addr, size_t
 	uintptr_t start;
 	long ret;
 
+	if (!view_concerned(addr, length))
+		return call(addr, length, flags);
 	do {
 		before = attach_changes();
 		start = addr;
+		attach_lock();
 		ret = to_shadow(&start, length);
+		attach_unlock();
 		if (!failed(ret))
 			ret = call(start, length, flags);
 		/* Any other error is told but once. */

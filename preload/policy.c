@@ -121,11 +121,11 @@ static long move_locked(size_t count, void *const *pages)
  */
 static bool readable(size_t count, void *const *pages)
 {
-	int status[32];
+	enum { AT_A_TIME = 32 };
+	int status[AT_A_TIME];
 
-	for (size_t done = 0; done < count; done += sizeof(status) / sizeof(status[0])) {
-		size_t some = count - done < sizeof(status) / sizeof(status[0]) ? count - done :
-										   sizeof(status) / sizeof(status[0]);
+	for (size_t done = 0; done < count; done += AT_A_TIME) {
+		size_t some = count - done < AT_A_TIME ? count - done : AT_A_TIME;
 
 		if (failed(real_syscall(SYS_move_pages, 0, (long)some, (long)(pages + done), 0, (long)status, 0)))
 			return false;

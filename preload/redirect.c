@@ -33,6 +33,14 @@ uintptr_t redirect_by_backends(redirect_try try, void *call, const char *what, s
 	return 0;
 }
 
+/* The shadow: what was asked, anywhere, and nothing in it yet. */
+static long map_shadow(const struct map_request *request)
+{
+	int flags = request->flags & ~(FIXED_FLAGS | MAP_POPULATE | MAP_NONBLOCK);
+
+	return real_mmap(0, request->length, request->prot, flags, request->fd, request->offset);
+}
+
 /*
  * The kernel rounds the length of a huge page mapping up, and refuses to unmap it by any other.  So the
  * smallest page size that it takes is the right one.
@@ -60,7 +68,7 @@ static uintptr_t msharefs_view(const struct map_request *request, struct refusal
 		return 0;
 	}
 	redirection.populate = request_populates(request) || options_get()->prefault;
-	shadow = request_empty(request);
+	shadow = map_shadow(request);
 	if (!failed(shadow)) {
 		at = (struct attachment){ .shadow = (uintptr_t)shadow,
 					  .length = request->length,

@@ -40,14 +40,6 @@ static inline long request_plain(const struct map_request *request)
 			 request->offset);
 }
 
-/* The same where the kernel likes, and nothing in it yet. */
-static inline long request_empty(const struct map_request *request)
-{
-	int flags = request->flags & ~(FIXED_FLAGS | MAP_POPULATE | MAP_NONBLOCK);
-
-	return real_mmap(0, request->length, request->prot, flags, request->fd, request->offset);
-}
-
 /* The same at another address, if nothing is there: a place_mapper. */
 static inline long request_there(const void *what, uintptr_t addr)
 {

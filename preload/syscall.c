@@ -87,10 +87,7 @@ static long others(long nr, long a, long b, long c, long d, long e, long f)
 	}
 }
 
-/*
- * What the kernel takes as a long and libc as an int: the upper half means something to the kernel only.  An int's
- * sign may be there.
- */
+/* What the kernel takes as a long and libc as an int: the upper half means something to the kernel only. */
 static bool only_for_kernel(long nr, long c, long d, long e)
 {
 	const long upper = (long)(~0UL << 32);

@@ -33,7 +33,7 @@ static bool shmem_takes_advice(void)
  * mounted anywhere (memfd_create() and segments).  The line of mountinfo:
  * "25 30 0:22 / /dev/shm rw,nosuid shared:5 - tmpfs tmpfs rw,inode64".
  */
-static bool mount_takes_advice(char *line)
+static bool mount_takes_advice(const char *line)
 {
 	const char *options = strstr(line, " - ");
 	const char *huge = options != NULL ? strstr(options, "huge=") : NULL;
