@@ -18,14 +18,7 @@ static void ok(bool good, const char *what)
 
 static long vm_pte(void)
 {
-	char line[256];
-	long kilobytes = -1;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	while (fgets(line, sizeof(line), status) != NULL)
-		sscanf(line, "VmPTE: %ld", &kilobytes);
-	fclose(status);
-	return kilobytes;
+	return number_in("/proc/self/status", "VmPTE:");
 }
 
 /* The most that a child's own page tables grow by when it writes every page, in kB. */

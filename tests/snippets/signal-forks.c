@@ -6,7 +6,6 @@
  */
 #include <sched.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 #include "snippet.h"
 
@@ -54,14 +53,6 @@ static void on_timer(int signal)
 	one_round(round);
 	bad += waitpid(child, &status, 0) != child || status != 0;
 	errno = saved;
-}
-
-/* Once, and at another moment of each round: see signals.c. */
-static void signal_soon(int round)
-{
-	struct itimerval once = { .it_value = { 0, 20 + round * 37 % 700 } };
-
-	setitimer(ITIMER_REAL, &once, NULL);
 }
 
 int main(void)

@@ -4,8 +4,6 @@
  * are the matter of signal-forks.c.
  * Expects: redirected>1 demoted>1
  */
-#include <sys/time.h>
-
 #include "snippet.h"
 
 static volatile sig_atomic_t handled;
@@ -64,14 +62,6 @@ static void on_timer(int signal)
 	with_segment();
 	moved(handled++);
 	errno = saved;
-}
-
-/* Once, and at another moment of each round: one that came again and again could leave slow machines no time for else. */
-static void signal_soon(int round)
-{
-	struct itimerval once = { .it_value = { 0, 20 + round * 37 % 700 } };
-
-	setitimer(ITIMER_REAL, &once, NULL);
 }
 
 int main(void)

@@ -22,6 +22,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,16 +147,32 @@ static inline unsigned long mapping_at(const void *address)
 	return length;
 }
 
-static inline long free_huge_pages(void)
+/* The sum of the lines of a file that begin with name. */
+static inline long number_in(const char *path, const char *name)
 {
 	char line[256];
-	long pages = -1;
-	FILE *meminfo = fopen("/proc/meminfo", "r");
+	size_t length = strlen(name);
+	long sum = 0;
+	FILE *file = fopen(path, "r");
 
-	while (fgets(line, sizeof(line), meminfo) != NULL)
-		sscanf(line, "HugePages_Free: %ld", &pages);
-	fclose(meminfo);
-	return pages;
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, name, length) == 0)
+			sum += strtol(line + length, NULL, 10);
+	fclose(file);
+	return sum;
+}
+
+static inline long free_huge_pages(void)
+{
+	return number_in("/proc/meminfo", "HugePages_Free:");
+}
+
+/* SIGALRM, once, and at another moment of each round: one that came again and again could leave slow machines no time. */
+static inline void signal_soon(int round)
+{
+	struct itimerval once = { .it_value = { 0, 20 + round * 37 % 700 } };
+
+	setitimer(ITIMER_REAL, &once, NULL);
 }
 
 /* A segment that is gone when the last attach is. */

@@ -11,20 +11,6 @@
 
 #include "snippet.h"
 
-static long number_in(const char *path, const char *name)
-{
-	char line[256];
-	size_t length = strlen(name);
-	long sum = 0;
-	FILE *file = fopen(path, "r");
-
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, name, length) == 0)
-			sum += strtol(line + length, NULL, 10);
-	fclose(file);
-	return sum;
-}
-
 /* What each processor has counted for itself, up to some hundred kB, is added up every second, or when root reads this. */
 static void add_up_counters(void)
 {

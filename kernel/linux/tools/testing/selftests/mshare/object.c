@@ -307,23 +307,17 @@ struct locker {
 static int lock_and_exit(void *arg)
 {
 	struct locker *locker = arg;
-	char path[64], *plain, *view;
-	int file, fd;
+	struct finder finder = { locker->root, NULL, locker->stage };
+	char path[64];
+	int file;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", locker->file);
 	file = open(path, O_RDWR);
 	CHECK(file >= 0);
 	CHECK(!flock(file, LOCK_EX));
-	plain = mmap(NULL, BYTES, RW, MAP_SHARED, file, 0);
-	CHECK(plain != MAP_FAILED);
-	fd = object_open(locker->root, plain, BYTES, 0);
-	CHECK(fd >= 0);
-	view = object_window(fd, RW, NULL);
-	CHECK(view != MAP_FAILED);
-	fill(view, BYTES, 1);
-	stage_set(locker->stage, 1);
-	CHECK(stage_wait(locker->stage, 2));
-	return 0;
+	finder.plain = mmap(NULL, BYTES, RW, MAP_SHARED, file, 0);
+	CHECK(finder.plain != MAP_FAILED);
+	return make_and_exit(&finder);
 }
 
 /* A lock is gone with who took it, though others have the region still. */
