@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The second half of kernel/scripts/boot: one guest from the files it is given
-# to the exit status it deserves.  Uses option, command, mem, accel, clock, kernel,
-# out and busybox of the first half; everything that must not outlive the guest is
+# to the exit status it deserves.  Uses option, command, mem, accel, clock, cpu,
+# kernel, out and busybox of the first half; everything that must not outlive the guest is
 # in tmp, qemu, timer and tails, for clean_up.
 # shellcheck disable=SC2154	# those variables
 
@@ -65,7 +65,7 @@ start_qemu()
 	# shellcheck disable=SC2046	# share makes several words, without blanks
 	setpriv --pdeathsig KILL qemu-system-x86_64 \
 		-nodefaults -no-user-config -no-reboot -display none -name mshare-guest \
-		-machine q35 -accel "$accel" "${clock[@]}" -cpu max -smp "${option[cpus]}" -m "${mem}M" \
+		-machine q35 -accel "$accel" "${clock[@]}" -cpu "$cpu" -smp "${option[cpus]}" -m "${mem}M" \
 		-kernel "$kernel" -initrd "$tmp/initramfs.cpio" -append "$parameters" \
 		-serial "file:$tmp/kernel.log" \
 		-chardev "pipe,id=monitor,path=$tmp/monitor" -mon chardev=monitor \
