@@ -2,8 +2,8 @@
 /*
  * footprint.c - for footprint.t: what a process has of page tables and of memory, in kB.
  *
- * Usage: footprint [MEGABYTES]: of shared memory that it maps and writes before.  Shared memory is not counted, a library's
- * text at the part that falls to this process.
+ * Usage: footprint MEGABYTES [stay]: of shared memory that it maps and writes before.  Shared memory is not counted, a
+ * library's text at the part that falls to this process.  With "stay" it lives on until its standard input ends.
  */
 #include <err.h>
 #include <stdio.h>
@@ -46,5 +46,9 @@ int main(int argc, char **argv)
 	tables = kilobytes("/proc/self/status", "VmPTE:", "VmPTE:");
 	memory = kilobytes("/proc/self/smaps_rollup", "Pss_Anon:", "Pss_File:");
 	printf("%ld %ld\n", tables, memory);
+	fflush(stdout);
+	if (argc > 2)
+		while (getchar() != EOF)
+			;
 	return 0;
 }
