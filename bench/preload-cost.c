@@ -4,8 +4,10 @@
  *
  * Starts itself as a worker, without and with the library in turn, many times; a worker measures everything once.
  * What is printed is the median without it, and median and quartiles of the differences within the pairs: what else
- * goes on on the machine hits both of a pair alike.  See --help.
+ * goes on on the machine hits both of a pair alike.  Beside them, others have the library, as a server's processes have:
+ * text that all of them run is no process's own memory.  See --help.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <sched.h>
@@ -24,6 +26,7 @@
 #define MAX_MEASURES	32
 /* A worker takes each figure so often, and the least counts: whatever else goes on only ever adds. */
 #define SAMPLES		200
+#define OTHERS		8
 #define DEFAULT_MALLOC	"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 
 static const char usage[] =
@@ -100,7 +103,10 @@ static int have_memory(size_t bytes)
 	return 0;
 }
 
-/* Whether a child starts where its parent runs makes more of a difference to fork() than anything measured here. */
+/*
+ * For all of the run, since processors are not equally fast in a virtual machine; and whether a child starts where its
+ * parent runs makes more of a difference to fork() than anything measured here.
+ */
 static void stay_on_processor(void)
 {
 	cpu_set_t here;
@@ -110,12 +116,24 @@ static void stay_on_processor(void)
 	sched_setaffinity(0, sizeof(here), &here);
 }
 
+/* Has run what a worker has until it measures memory, and stays until its standard input ends. */
+static int other(enum cost_setting setting, size_t attached)
+{
+	char end;
+
+	if (setting == COST_ATTACHED && have_memory(attached) != 0)
+		return 1;
+	for (size_t i = 0; i < cost_measure_count; i++)
+		if (in_setting(i, setting) && strcmp(cost_measures[i].unit, "kB") == 0)
+			cost_measures[i].figure(1);
+	return write(STDOUT_FILENO, "", 1) != 1 || read(STDIN_FILENO, &end, 1) != 0;
+}
+
 static int worker(enum cost_setting setting, size_t attached)
 {
 	double results[MAX_MEASURES] = { 0 };
 	sigset_t ends;
 
-	stay_on_processor();
 	/* A terminal's ^C must not come between the birth of a SysV segment and its removal. */
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
@@ -143,15 +161,15 @@ static void set_preload(enum cost_setting setting, bool library)
 		unsetenv("LD_PRELOAD");
 }
 
-static void start_worker(enum cost_setting setting, bool library, int output)
+/* In a child: this program again, as a worker or an other. */
+static void become(const char *role, enum cost_setting setting, bool library)
 {
 	char number[32], bytes[32];
 
 	snprintf(number, sizeof(number), "%d", (int)setting);
 	snprintf(bytes, sizeof(bytes), "%zu", options.attached);
-	dup2(output, STDOUT_FILENO);
 	set_preload(setting, library);
-	execl("/proc/self/exe", "preload-cost", "--worker", number, bytes, (char *)NULL);
+	execl("/proc/self/exe", "preload-cost", role, number, bytes, (char *)NULL);
 	_exit(127);
 }
 
@@ -163,12 +181,14 @@ static void run_worker(enum cost_setting setting, bool library, double figures[M
 	pid_t child;
 	ssize_t got;
 
-	if (pipe(ends) != 0 || (child = fork()) < 0) {
+	if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
 		perror("preload-cost: a worker");
 		exit(1);
 	}
-	if (child == 0)
-		start_worker(setting, library, ends[1]);
+	if (child == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		become("--worker", setting, library);
+	}
 	close(ends[1]);
 	got = read(ends[0], results, sizeof(results));
 	close(ends[0]);
@@ -184,15 +204,49 @@ static void run_worker(enum cost_setting setting, bool library, double figures[M
 
 static double plain[MAX_ROUNDS][MAX_MEASURES], with[MAX_ROUNDS][MAX_MEASURES];
 
+/* The descriptor whose end ends them. */
+static int start_others(enum cost_setting setting)
+{
+	int stay[2], ready[2];
+	char byte;
+
+	if (pipe2(stay, O_CLOEXEC) != 0 || pipe2(ready, O_CLOEXEC) != 0) {
+		perror("preload-cost: pipes");
+		exit(1);
+	}
+	for (int i = 0; i < OTHERS; i++) {
+		if (fork() != 0)
+			continue;
+		dup2(stay[0], STDIN_FILENO);
+		dup2(ready[1], STDOUT_FILENO);
+		become("--other", setting, true);
+	}
+	close(stay[0]);
+	close(ready[1]);
+	for (int i = 0; i < OTHERS; i++) {
+		if (read(ready[0], &byte, 1) != 1) {
+			fprintf(stderr, "preload-cost: %d of %d other processes have started\n", i, OTHERS);
+			exit(1);
+		}
+	}
+	close(ready[0]);
+	return stay[1];
+}
+
 /* Which of a pair goes first changes from round to round. */
 static void measure(enum cost_setting setting)
 {
+	int others = start_others(setting);
+
 	for (int round = 0; round < options.rounds; round++) {
 		bool first = round % 2;
 
 		run_worker(setting, first, first ? with[round] : plain[round]);
 		run_worker(setting, !first, first ? plain[round] : with[round]);
 	}
+	close(others);
+	while (wait(NULL) > 0)
+		;
 }
 
 /* False: more than may be. */
@@ -222,6 +276,7 @@ static bool compare(void)
 {
 	bool good = true;
 
+	stay_on_processor();
 	for (int setting = 0; setting < COST_SETTINGS; setting++)
 		if (setting != COST_MALLOC || *options.malloc != '\0')
 			measure((enum cost_setting)setting);
@@ -293,6 +348,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "--worker") == 0)
 		return worker((enum cost_setting)atoi(argv[2]), strtoul(argv[3], NULL, 10));
+	if (argc == 4 && strcmp(argv[1], "--other") == 0)
+		return other((enum cost_setting)atoi(argv[2]), strtoul(argv[3], NULL, 10));
 	read_options(argc, argv);
 	/* In the attached setting it may find nothing to share with, which is not news here. */
 	setenv("MSHARE_LOG", "error", 0);
