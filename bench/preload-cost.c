@@ -34,6 +34,7 @@ static const char usage[] =
 	"Measure what the preload library adds to calls that are none of its matter, to fork, to the memory of a process,\n"
 	"and to the start of a program: the median of pairs of processes, without and with it, and the quartiles.\n"
 	"Times are for one call; 'shmget, removal' for the two, of which shmget alone is the library's.\n"
+	"Memory is measured among 8 other processes that have the library: what they all run is shared between them.\n"
 	"\n"
 	"  --library FILE  libmshare_preload.so (default: the one built with this program)\n"
 	"  --rounds N      pairs of processes (21, at most 500)\n"
@@ -79,6 +80,19 @@ static bool in_setting(size_t measure, enum cost_setting setting)
 	return cost_measures[measure].setting == setting;
 }
 
+static bool is_memory(size_t measure)
+{
+	return strcmp(cost_measures[measure].unit, "kB") == 0;
+}
+
+static bool measures_memory(enum cost_setting setting)
+{
+	for (size_t i = 0; i < cost_measure_count; i++)
+		if (in_setting(i, setting) && is_memory(i))
+			return true;
+	return false;
+}
+
 static double take(const struct cost_measure *measure)
 {
 	double least = measure->figure(measure->count);
@@ -116,36 +130,54 @@ static void stay_on_processor(void)
 	sched_setaffinity(0, sizeof(here), &here);
 }
 
-/* Has run what a worker has until it measures memory, and stays until its standard input ends. */
-static int other(enum cost_setting setting, size_t attached)
+/* Until its standard input ends; what a worker runs until it measures memory, it has run. */
+static int stand_by(enum cost_setting setting)
 {
 	char end;
 
-	if (setting == COST_ATTACHED && have_memory(attached) != 0)
-		return 1;
 	for (size_t i = 0; i < cost_measure_count; i++)
-		if (in_setting(i, setting) && strcmp(cost_measures[i].unit, "kB") == 0)
+		if (in_setting(i, setting) && is_memory(i))
 			cost_measures[i].figure(1);
 	return write(STDOUT_FILENO, "", 1) != 1 || read(STDIN_FILENO, &end, 1) != 0;
 }
 
-static int worker(enum cost_setting setting, size_t attached)
+static int take_figures(enum cost_setting setting)
 {
 	double results[MAX_MEASURES] = { 0 };
+
+	for (size_t i = 0; i < cost_measure_count; i++)
+		if (in_setting(i, setting))
+			results[i] = take(&cost_measures[i]);
+	return write(STDOUT_FILENO, results, sizeof(results)) != sizeof(results);
+}
+
+/* A terminal's ^C must not come between the birth of a SysV segment and its removal. */
+static void block_interrupts(void)
+{
 	sigset_t ends;
 
-	/* A terminal's ^C must not come between the birth of a SysV segment and its removal. */
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	if (setting == COST_ATTACHED && have_memory(attached) != 0)
+}
+
+/* What a process does that this program has made of itself. */
+static const struct role {
+	const char *name;
+	int (*play)(enum cost_setting setting);	/* its exit status */
+} worker = { "--worker", take_figures }, other = { "--other", stand_by };
+
+/* Arguments: the role, a number of enum cost_setting, bytes attached. */
+static int play(const struct role *role, char **argv)
+{
+	enum cost_setting setting = (enum cost_setting)atoi(argv[2]);
+
+	block_interrupts();
+	if (setting == COST_ATTACHED && have_memory(strtoul(argv[3], NULL, 10)) != 0)
 		return 1;
-	for (size_t i = 0; i < cost_measure_count; i++)
-		if (in_setting(i, setting))
-			results[i] = take(&cost_measures[i]);
-	return write(STDOUT_FILENO, results, sizeof(results)) != sizeof(results);
+	return role->play(setting);
 }
 
 static void set_preload(enum cost_setting setting, bool library)
@@ -161,15 +193,15 @@ static void set_preload(enum cost_setting setting, bool library)
 		unsetenv("LD_PRELOAD");
 }
 
-/* In a child: this program again, as a worker or an other. */
-static void become(const char *role, enum cost_setting setting, bool library)
+/* In a child: this program again, in a role. */
+static void become(const struct role *role, enum cost_setting setting, bool library)
 {
 	char number[32], bytes[32];
 
 	snprintf(number, sizeof(number), "%d", (int)setting);
 	snprintf(bytes, sizeof(bytes), "%zu", options.attached);
 	set_preload(setting, library);
-	execl("/proc/self/exe", "preload-cost", role, number, bytes, (char *)NULL);
+	execl("/proc/self/exe", "preload-cost", role->name, number, bytes, (char *)NULL);
 	_exit(127);
 }
 
@@ -187,7 +219,7 @@ static void run_worker(enum cost_setting setting, bool library, double figures[M
 	}
 	if (child == 0) {
 		dup2(ends[1], STDOUT_FILENO);
-		become("--worker", setting, library);
+		become(&worker, setting, library);
 	}
 	close(ends[1]);
 	got = read(ends[0], results, sizeof(results));
@@ -204,28 +236,28 @@ static void run_worker(enum cost_setting setting, bool library, double figures[M
 
 static double plain[MAX_ROUNDS][MAX_MEASURES], with[MAX_ROUNDS][MAX_MEASURES];
 
-/* The descriptor whose end ends them. */
+/* The descriptor whose end ends them.  Where no memory is measured, there are none. */
 static int start_others(enum cost_setting setting)
 {
-	int stay[2], ready[2];
+	int stay[2], ready[2], count = measures_memory(setting) ? OTHERS : 0;
 	char byte;
 
 	if (pipe2(stay, O_CLOEXEC) != 0 || pipe2(ready, O_CLOEXEC) != 0) {
 		perror("preload-cost: pipes");
 		exit(1);
 	}
-	for (int i = 0; i < OTHERS; i++) {
+	for (int i = 0; i < count; i++) {
 		if (fork() != 0)
 			continue;
 		dup2(stay[0], STDIN_FILENO);
 		dup2(ready[1], STDOUT_FILENO);
-		become("--other", setting, true);
+		become(&other, setting, true);
 	}
 	close(stay[0]);
 	close(ready[1]);
-	for (int i = 0; i < OTHERS; i++) {
+	for (int i = 0; i < count; i++) {
 		if (read(ready[0], &byte, 1) != 1) {
-			fprintf(stderr, "preload-cost: %d of %d other processes have started\n", i, OTHERS);
+			fprintf(stderr, "preload-cost: %d of %d other processes have started\n", i, count);
 			exit(1);
 		}
 	}
@@ -346,10 +378,10 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && strcmp(argv[1], "--worker") == 0)
-		return worker((enum cost_setting)atoi(argv[2]), strtoul(argv[3], NULL, 10));
-	if (argc == 4 && strcmp(argv[1], "--other") == 0)
-		return other((enum cost_setting)atoi(argv[2]), strtoul(argv[3], NULL, 10));
+	if (argc == 4 && strcmp(argv[1], worker.name) == 0)
+		return play(&worker, argv);
+	if (argc == 4 && strcmp(argv[1], other.name) == 0)
+		return play(&other, argv);
 	read_options(argc, argv);
 	/* In the attached setting it may find nothing to share with, which is not news here. */
 	setenv("MSHARE_LOG", "error", 0);

@@ -33,9 +33,12 @@ static long kilobytes(const char *path, const char *first, const char *second)
 
 int main(int argc, char **argv)
 {
-	size_t size = argc > 1 ? strtoul(argv[1], NULL, 10) << 20 : 0;
 	long tables, memory;
+	size_t size;
 
+	if (argc < 2)
+		errx(2, "usage: footprint MEGABYTES [stay]");
+	size = strtoul(argv[1], NULL, 10) << 20;
 	if (size > 0) {
 		char *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
