@@ -42,10 +42,13 @@ ok "the command's exit status" exits 7 -- sh -c 'exit 7'
 ok "no command" refuses "no command"
 ok "unknown option" refuses "'--frobnicate'" --frobnicate true
 ok "an option without its value" refuses "--mount needs a value" --mount
+ok "an empty value" refuses "--backend needs a value" --backend= true
+ok "a size that is too large" refuses "'99999999999999999999TB' makes no sense; expected a number of bytes" \
+	--min-size 99999999999999999999TB true
 ok "a size that is none" refuses "'big'" --min-size big true
 ok "a level that is none" refuses "'loud'" --log=loud true
 ok "a relative mount" refuses "'here'" --mount here true
-for list in swap msharefs,swap thp,thp none,thp auto,thp thp,,none 'thp,' ''; do
+for list in swap msharefs,swap thp,thp none,thp auto,thp thp,,none 'thp,'; do
 	ok "a backend that is none: '$list'" refuses \
 		"'$list' makes no sense; expected auto, or a list of" --backend "$list" -- true
 done
@@ -102,11 +105,35 @@ done
 for value in on 1 yes true ON ''; do
 	ok "--status: MSHARE=$value is on" same_use MSHARE="$value"
 done
-ok "--status names a word that makes no sense" unused "MSHARE=perhaps makes no sense (on or off)" MSHARE=perhaps
-ok "and an unknown backend" unused \
-	"MSHARE_BACKEND=swap makes no sense (auto, or a list of msharefs, hugetlb, thp, none, such as msharefs,thp)" \
-	MSHARE_BACKEND=swap
-ok "and a bad MSHARE_HUGE" unused "MSHARE_HUGE=always makes no sense (never or advise)" MSHARE_HUGE=always
+# refused VARIABLE=VALUE EXPECTED: as the library says it
+refused() {
+	unused "${1%%=*}=\"${1#*=}\" makes no sense: expected $2" "$1"
+}
+ok "--status names a word that makes no sense" refused MSHARE=perhaps "on or off"
+ok "and an unknown backend" refused MSHARE_BACKEND=swap \
+	"auto, or a list of msharefs, hugetlb, thp, none, such as msharefs,thp"
+ok "and a bad MSHARE_HUGE" refused MSHARE_HUGE=always "never or advise"
+ok "and a bad MSHARE_LOG" refused MSHARE_LOG=loud "error, warn, info or debug"
+ok "and a bad MSHARE_LOG_FILE" refused MSHARE_LOG_FILE=log "the absolute path of a file, below 256 bytes"
+for size in foo 99999999999999999999TB; do
+	ok "and MSHARE_MIN_SIZE=$size" refused MSHARE_MIN_SIZE=$size \
+		"a number of bytes, or one with kB, MB, GB or TB, such as 64MB"
+done
+ok "and a bad MSHARE_MOUNT" refused MSHARE_MOUNT=here "the absolute path of an msharefs mount, below 256 bytes"
+ok "and a bad MSHARE_PREFAULT" refused MSHARE_PREFAULT=all "0 or 1"
+ok "and a bad MSHARE_STRICT" refused MSHARE_STRICT=2 "0 or 1"
+# announces TEXT VARIABLE=VALUE...: what a command is told
+announces() {
+	env "${@:2}" "$run" true 2>"$work/err"
+	grep -qF -- "$1" "$work/err" || { cat "$work/err"; return 1; }
+}
+no_huge_page=(MSHARE_HUGE=never MSHARE_BACKEND=thp)
+ok "what becomes of shared memory" announces "MSHARE_HUGE=never: shared memory stays ordinary" "${no_huge_page[@]}"
+ok "and with MSHARE_STRICT" announces "MSHARE_HUGE=never: shared memory from 1GB up fails with ENOMEM" \
+	"${no_huge_page[@]}" MSHARE_STRICT=on MSHARE_MIN_SIZE=1GB
+ok "and what MSHARE_STRICT is not about: none" announces "MSHARE_HUGE=never: shared memory stays ordinary" \
+	MSHARE_HUGE=never MSHARE_BACKEND=thp,none MSHARE_STRICT=1
+ok "and off" announces "MSHARE=off: shared memory stays ordinary" MSHARE=off MSHARE_STRICT=1
 ok "--status: AUTO is auto" same_use MSHARE_BACKEND=AUTO
 ok "--status: MSHARE_HUGE=never keeps from huge pages" unused MSHARE_HUGE=Never \
 	MSHARE_HUGE=Never MSHARE_BACKEND=hugetlb,thp
