@@ -91,6 +91,26 @@ def throughput(intervals):
     return transactions / seconds, waited / transactions
 
 
+# So much more, and throughput still rises; less is how it varies from one span to the next.
+_GAIN = 1.05
+
+
+def is_rising(intervals, start, seconds):
+    """Whether throughput still gains: on the last so many seconds, those before them.
+
+    A busy pgbench reports late, so both spans are counted back from its last
+    report.  As long as they reach back beyond start, and while nothing has been
+    done at all, it has yet to rise.
+    """
+    end = intervals[-1].time if intervals else start
+    middle = end - seconds
+    spans = inside(intervals, max(start, middle - seconds), middle), inside(intervals, middle, end)
+    if middle - seconds < start or not all(spans):
+        return True
+    before, last = (sum(length * i.tps for length, i in span) / sum(length for length, _ in span) for span in spans)
+    return last == 0 or last > _GAIN * before
+
+
 _RECONNECT = re.compile(r"^average connection time = (?P<connect>[0-9.]+) ms\n"
                         r"tps = (?P<tps>[0-9.]+) \(including reconnection times\)$", re.MULTILINE)
 

@@ -19,8 +19,9 @@ from .holder import Holder
 
 # Stuck means: not one more client got there for so long.
 _STUCK_SECONDS = 300
-# pgbench's clients run for a moment before their throughput counts.
-_RAMP_SECONDS = 5
+# A thousand clients need half a minute to get to speed: throughput counts once it
+# has stopped rising from one span of at most so long to the next.
+_RAMP_SPAN_SECONDS = 10
 # Of pgbench's reports, for a throughput to be worth anything.
 _LEAST_INTERVALS = 5
 # Connections under way at the same time in a storm: below the backlog of the server's socket.
@@ -165,8 +166,9 @@ def tpcb(context):
 
 def _measure_pgbench(context, run, name, pids):
     """Throughput of a pgbench whose clients are all at work, and a Sample of their backends."""
+    with context.progress.step("waiting for pgbench's throughput to stop rising"):
+        _wait_for_speed(run, min(context.set.seconds, _RAMP_SPAN_SECONDS))
     with context.progress.step("running pgbench"):
-        time.sleep(_RAMP_SECONDS)
         start = time.time()
         intervals = _wait_for_intervals(run, start, context.set.seconds)
     with context.progress.step("sampling"), run.paused():
@@ -181,6 +183,16 @@ def _measure_pgbench(context, run, name, pids):
     context.raw.write("window.txt", f"{start!r} {intervals[-1][1].time!r}\n")
     rates = [interval.tps for _, interval in intervals]
     return found, {"tps": tps, "latency_ms": latency, "tps_min": min(rates), "tps_max": max(rates)}
+
+
+def _wait_for_speed(run, span):
+    """Wait until throughput has stopped rising, from one span of so many seconds to the next."""
+    start = time.time()
+    while pgbench.is_rising(pgbench.parse_progress(run.text()), start, span):
+        if time.time() - start > _STUCK_SECONDS:
+            raise BenchError(f"pgbench's throughput still rises after {_STUCK_SECONDS} s", run.log)
+        time.sleep(1)
+        run.check()
 
 
 def _wait_for_intervals(run, start, seconds):

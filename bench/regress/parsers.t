@@ -103,6 +103,39 @@ class Throughput(unittest.TestCase):
             pgbench.throughput(pgbench.inside(idle, 100, 200))
 
 
+class Rising(unittest.TestCase):
+    """When pgbench's clients have got to speed."""
+
+    def rising(self, *rates, start=100.0, seconds=3):
+        """One interval a second from start on."""
+        return pgbench.is_rising([pgbench.Interval(100.0 + i, tps, 1.0) for i, tps in enumerate(rates)], start, seconds)
+
+    def test_gain(self):
+        """throughput rises while a span has more than the one before it"""
+        self.assertTrue(self.rising(1, 50, 60, 70, 80, 90, 99))
+        self.assertFalse(self.rising(1, 50, 60, 70, 80, 90, 99, 90, 95, 88))
+        self.assertFalse(self.rising(1, 100, 90, 110, 104, 94, 114), "4 % more")
+        self.assertTrue(self.rising(1, 100, 90, 110, 106, 96, 116), "6 % more")
+
+    def test_too_early(self):
+        """before there are two spans since the start, it is taken to rise"""
+        steady = (1, *[100] * 6)
+        self.assertTrue(self.rising())
+        self.assertTrue(self.rising(*steady[:-1]))
+        self.assertFalse(self.rising(*steady))
+        self.assertTrue(self.rising(*steady, start=100.5), "reports from before the start do not count")
+
+    def test_idle(self):
+        """what has not begun has yet to rise"""
+        self.assertTrue(self.rising(*[0] * 7))
+
+    def test_late_reports(self):
+        """spans are counted back from the last report, and longer intervals weigh more"""
+        late = [pgbench.Interval(*row, 1.0) for row in ((100, 0), (101, 300), (104, 100), (105, 300), (108, 111))]
+        self.assertTrue(pgbench.is_rising(late, 99.0, 4), "158.25 after 150")
+        self.assertFalse(pgbench.is_rising(late[:-1] + [pgbench.Interval(108, 109, 1.0)], 99.0, 4))
+
+
 class Settling(unittest.TestCase):
     """When PageTables stands still."""
 
