@@ -86,8 +86,8 @@ put_all_advice(RowSink *sink, uint64 connections, uint64 buffers)
 			   own + huge_tables * connections, connections, settings);
 
 	put_advice(sink, "mshare", memory, own + small_tables, connections,
-			   "LD_PRELOAD=libmshare_preload.so in the server's environment, msharefs mounted, "
-			   "huge_pages = off, pg_mshare.require = on, pg_mshare.prefault = background");
+			   "LD_PRELOAD=/PATH/OF/libmshare_preload.so in the server's environment, msharefs mounted, "
+			   "huge_pages = off, pg_mshare.require = warn, pg_mshare.prefault = background");
 }
 
 /*

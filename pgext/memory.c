@@ -147,12 +147,14 @@ explain_fallback(MainMemory *memory, bool known, const struct mshare_info *info)
 	if (!library_loaded())
 	{
 		strlcpy(memory->reason, "libmshare_preload.so is not loaded", REASON_LEN);
-		hint = "Start the server with LD_PRELOAD=libmshare_preload.so in its environment.";
+		hint = "Start the server with LD_PRELOAD=/PATH/OF/libmshare_preload.so in its environment; if it was, see "
+			"what ld.so wrote when it started.";
 	}
 	else if (!known)
 	{
 		strlcpy(memory->reason, "libmshare_preload.so left it alone", REASON_LEN);
-		hint = "Look at MSHARE and MSHARE_MIN_SIZE in the server's environment.";
+		hint = "Look at MSHARE, MSHARE_MIN_SIZE and MSHARE_PROGRAMS in the server's environment, and for what the "
+			"library wrote when it started.";
 	}
 	else
 	{
@@ -166,7 +168,7 @@ explain_fallback(MainMemory *memory, bool known, const struct mshare_info *info)
 		{
 			case MSHARE_REASON_NO_MOUNT:
 			case MSHARE_REASON_NOT_MSHAREFS:
-				hint = "Boot a kernel with msharefs and mount it on /sys/fs/mshare with mode=1777.";
+				hint = "Boot a kernel with msharefs and mount it with mode=1777 on /sys/fs/mshare, or where MSHARE_MOUNT says.";
 				break;
 			case MSHARE_REASON_DEMOTED:
 				hint = "Look in the server log for the call that made the mapping ordinary.";

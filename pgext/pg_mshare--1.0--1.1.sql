@@ -35,7 +35,7 @@ COMMENT ON COLUMN pg_mshare_regions.address IS
 COMMENT ON COLUMN pg_mshare_regions.size IS
 'bytes';
 COMMENT ON COLUMN pg_mshare_regions.backend IS
-'msharefs: one set of page tables for all processes; none: each process has its own';
+'msharefs: one set of page tables for all processes; hugetlb or thp: few, by huge pages; none: each process has its own; null: each process chooses';
 COMMENT ON COLUMN pg_mshare_regions.page_size IS
 'bytes in a page';
 COMMENT ON COLUMN pg_mshare_regions.resident IS

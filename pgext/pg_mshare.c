@@ -73,7 +73,7 @@ define_settings(void)
 {
 	DefineCustomEnumVariable("pg_mshare.require",
 							 "What to do at server start if the page tables of shared memory are not shared.",
-							 "off logs it, warn warns, on refuses to start.",
+							 "off logs it, warn warns, on refuses to start, but warns when a crash is recovered from.",
 							 &pg_mshare_require, REQUIRE_OFF, require_options,
 							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("pg_mshare.prefault",
@@ -129,16 +129,25 @@ log_main_memory(const MainMemory *memory)
 						memory->page_size >> 10, prefault, memory->reason, memory->hint)));
 }
 
+/*
+ * After a crash of a backend the postmaster makes shared memory anew, in the
+ * same process.  A server that has been up comes back then, whatever became of
+ * msharefs: an outage would be worse than page tables.
+ */
 static void
 enforce_policy(const MainMemory *memory)
 {
+	static bool has_been_up = false;
+	bool		refuse = pg_mshare_require == REQUIRE_ON && !has_been_up;
+
+	has_been_up = true;
 	if (memory->shared || pg_mshare_require == REQUIRE_OFF)
 		return;
-	ereport(pg_mshare_require == REQUIRE_ON ? FATAL : WARNING,
+	ereport(refuse ? FATAL : WARNING,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("page tables of the main shared memory are not shared"),
 			 errdetail("The reason is: %s.", memory->reason),
-			 pg_mshare_require == REQUIRE_ON
+			 refuse
 			 ? errhint("%s Or set \"pg_mshare.require\" to warn or off.", memory->hint)
 			 : errhint("%s", memory->hint)));
 }

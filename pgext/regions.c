@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "fmgr.h"
+#include "library.h"
 #include "miscadmin.h"
 #include "pg_mshare.h"
 #include "storage/fd.h"
@@ -32,6 +33,9 @@
 PG_FUNCTION_INFO_V1(pg_mshare_regions);
 
 #define REGIONS_COLUMNS	9
+
+/* What MSHARE_MIN_SIZE is where it is not set: libmshare_preload(7). */
+#define DEFAULT_MIN_SIZE	((uint64) 64 << 20)
 
 /* A control segment has an item for each possible segment: 2 per backend. */
 #define CONTROL_BYTES_MAX	(64 * 1024 * 1024)
@@ -246,10 +250,31 @@ read_control(dsm_handle handle, int64 size, char *reason)
 	return NULL;
 }
 
+/*
+ * Each process maps dynamic shared memory for itself, and under the library
+ * chooses for itself: of what may be redirected we do not know.
+ */
+static void
+describe_choice(RegionRow *row)
+{
+	if (!library_loaded())
+	{
+		row->backend = "none";
+		row->reason = "libmshare_preload.so is not loaded";
+	}
+	else if (row->size < DEFAULT_MIN_SIZE && getenv("MSHARE_MIN_SIZE") == NULL)
+	{
+		row->backend = "none";
+		row->reason = "smaller than what is redirected, 64 MB and more";
+	}
+	else
+		row->reason = "may be redirected, by each process that maps it for itself";
+}
+
 static void
 put_segment(RowSink *sink, const DsmControlItem *item)
 {
-	RegionRow	row = {.backend = "none", .page_tables = -1};
+	RegionRow	row = {.page_tables = -1};
 	char		object[32];
 	char		reason[REASON_LEN];
 	int			error = segment_size(item->handle, &row.size, &row.resident);
@@ -261,11 +286,12 @@ put_segment(RowSink *sink, const DsmControlItem *item)
 	row.object = object;
 	row.page_size = sysconf(_SC_PAGESIZE);
 	row.processes = (int64) item->refcnt - 1 - (item->pinned ? 1 : 0);
+	describe_choice(&row);
 	if (error != 0)
+	{
 		snprintf(reason, sizeof(reason), "could not read it: %s", strerror(error));
-	else
-		strlcpy(reason, "dynamic shared memory is not redirected", sizeof(reason));
-	row.reason = reason;
+		row.reason = reason;
+	}
 	put_region(sink, &row);
 }
 
@@ -278,9 +304,9 @@ put_dynamic_memory(RowSink *sink)
 {
 	const PGShmemHeader *interlock = UsedShmemSegAddr;
 	dsm_handle	handle = interlock != NULL ? interlock->dsm_control : 0;
-	RegionRow	row = {.object = "DSM control", .backend = "none", .page_tables = -1};
+	RegionRow	row = {.object = "DSM control", .page_tables = -1};
 	DsmControlHeader *control = NULL;
-	char		reason[REASON_LEN] = "dynamic shared memory is not redirected";
+	char		reason[REASON_LEN] = "";
 	int			error;
 
 	if (handle == 0)
@@ -293,7 +319,9 @@ put_dynamic_memory(RowSink *sink)
 
 	row.page_size = sysconf(_SC_PAGESIZE);
 	row.processes = -1;
-	row.reason = reason;
+	describe_choice(&row);
+	if (*reason != '\0')
+		row.reason = reason;
 	put_region(sink, &row);
 	if (control == NULL)
 		return;

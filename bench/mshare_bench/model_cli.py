@@ -126,7 +126,8 @@ def _text(result):
         live = server["live"]
         lines += [f"now: {server['backends']} backends" + (
             f", page tables of {live['processes']} of them {format_size(live['vmpte_bytes'])}" if live else
-            "; they are not processes of this machine, so what they have now is not known"), ""]
+            "; they are not processes of this machine, or not ours to look at (be the server's user, or root)"
+            if server["backends"] else ""), ""]
     lines += [f"{result['clients']:,} processes that touch all of {format_size(result['sga_bytes'])} "
               f"of shared memory, {result['levels']} levels of page tables:", "",
               _row(["", "page", "each", "once", *result["columns"], "in all"])]

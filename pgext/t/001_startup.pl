@@ -52,7 +52,7 @@ if (library())
 	($started, $log) = start_log('on', MSHARE => 'off');
 	is($started, 0, 'on: refuses to start under a library that is switched off');
 	like($log, qr/The reason is: libmshare_preload.so left it alone\./, 'and says why');
-	like($log, qr/Look at MSHARE and MSHARE_MIN_SIZE/, 'and what to do');
+	like($log, qr/Look at MSHARE, MSHARE_MIN_SIZE and MSHARE_PROGRAMS/, 'and what to do');
 }
 
 if (library() && !shared())
@@ -73,6 +73,20 @@ if (shared())
 	($started, $log) = start_log('on', MSHARE_MOUNT => '/proc');
 	is($started, 0, 'on: refuses to start where msharefs is not mounted');
 	like($log, qr/HINT:  Boot a kernel with msharefs and mount it/, 'and says what to do');
+
+	# A crash is no time to refuse: its mount has gone when memory is made anew.
+	my $mount = $node->basedir . '/mount';
+	symlink('/sys/fs/mshare', $mount) or die "could not make $mount: $!";
+	set_conf($node, 'restart_after_crash', 'on');
+	ok(start_node($node, MSHARE_MOUNT => $mount), 'on: starts by a link to the mount');
+	unlink $mount;
+	symlink('/proc', $mount) or die "could not make $mount: $!";
+	my $position = -s $node->logfile;
+	kill 'KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
+	ok(wait_for(sub { log_since($node, $position) =~ /database system is ready/ }), 'on: comes back from a crash without it');
+	like(log_since($node, $position), qr/WARNING:  page tables of the main shared memory are not shared/, 'with a warning');
+	is($node->safe_psql('postgres', 'SELECT 1'), 1, 'and serves');
+	$node->stop;
 }
 
 # A server in distress must be reachable in single-user mode, and the functions

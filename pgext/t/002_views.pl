@@ -189,6 +189,19 @@ is($node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_acti
 $query->quit;
 $node->stop('immediate');
 
+# Who redirects dynamic shared memory: nobody what is small; from MSHARE_MIN_SIZE on each process for itself, which
+# nobody else knows.
+my $control = q{SELECT coalesce(backend, 'null'), reason FROM pg_mshare_regions WHERE object = 'DSM control'};
+start_node($node);
+is($node->safe_psql('postgres', $control),
+	library() ? 'none|smaller than what is redirected, 64 MB and more' : 'none|libmshare_preload.so is not loaded',
+	'dynamic shared memory that is small');
+restart_node($node, MSHARE_MIN_SIZE => '1kB');
+is($node->safe_psql('postgres', $control),
+	library() ? 'null|may be redirected, by each process that maps it for itself' : 'none|libmshare_preload.so is not loaded',
+	'and that is not');
+$node->stop;
+
 # /proc that cannot be read: no error, but rows and reasons. A mount namespace of our own lacks it.
 my @hidden = qw(unshare --user --mount --map-current-user --keep-caps);
 my $namespaces = IPC::Run::run([ @hidden, 'mount', '-t', 'tmpfs', 'none', '/proc' ], '>', '/dev/null', '2>', '/dev/null');
