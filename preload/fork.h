@@ -9,8 +9,7 @@
 void fork_init(void);
 
 /*
- * Before anything is redirected; more than once does no harm.  Before the program's own handlers, if possible: so the lock
- * is taken after its handlers and released before them.
+ * Before anything is redirected; more than once does no harm.
  */
 void fork_watch(void);
 

@@ -205,6 +205,9 @@ bool options_read(struct options *options, options_source source)
 		valid = false;
 	}
 	options->on = options->on && valid;
+	/* Whoever names none has said that ordinary memory will do. */
+	if (options->backends[options->backend_count - 1] == BACKEND_NONE)
+		options->strict = false;
 	return valid;
 }
 

@@ -116,7 +116,7 @@ long redirect_none(const struct map_request *request)
 
 static long stay_plain(const struct map_request *request, const struct refusal *refusal)
 {
-	bool strict = options_get()->strict && refusal->reason != MSHARE_REASON_BACKEND_NONE;
+	bool strict = options_get()->strict;
 	long addr = strict ? -ENOMEM : redirect_none(request);
 
 	if (strict || !failed(addr))

@@ -77,7 +77,7 @@ static long plain(const struct attach_request *request)
 /* After all backends; shadow: the attach that they tried with, or 0. */
 static long stay_plain(const struct attach_request *request, const struct refusal *refusal, long shadow)
 {
-	bool strict = options_get()->strict && refusal->reason != MSHARE_REASON_BACKEND_NONE;
+	bool strict = options_get()->strict;
 	long addr = shadow;
 
 	if (shadow != 0 && (request->addr != 0 || strict)) {

@@ -64,6 +64,9 @@ for backend in "${backends[@]}"; do
 		before=
 		choose_backend "$backend"
 	done
+	after=:$here_programs/.libs/libforklock.so
+	ok "$backend, beside a library that holds a lock over fork: same output$and_acts" "${act[@]}" same "$here_programs/forks"
+	after=
 	ok "$backend, RTLD_DEEPBIND: same output$and_acts" "${act[@]}" \
 		same "$here_programs/deepbind" "$here_programs/.libs/libdeepbound.so"
 done

@@ -37,7 +37,7 @@ run() {
 	local name=$1 preload=$2 status=0
 	shift 2
 	rm -f "$work/report"
-	timeout 120 "${wrapper[@]}" env LD_PRELOAD="$preload" MSHARE_MIN_SIZE=1MB SNIPPET_REPORT="$work/report" "$@" \
+	timeout --signal=KILL 120 "${wrapper[@]}" env LD_PRELOAD="$preload" MSHARE_MIN_SIZE=1MB SNIPPET_REPORT="$work/report" "$@" \
 		 >"$work/$name" 2>"$work/$name.err" || status=$?
 	echo "exit status $status" >>"$work/$name"
 }

@@ -86,6 +86,22 @@ static void api(char *memory)
 	   "a demoted view is remembered as such");
 }
 
+/* mlockall(MCL_FUTURE) is the parent's alone: what its child maps is redirected. */
+static bool child_maps_after_lock(void)
+{
+	int status;
+
+	fflush(stdout);
+	if (fork() == 0) {
+		if (mlockall(MCL_FUTURE) != 0)
+			_exit(1);
+		if (fork() == 0)
+			_exit(mapping_at(map_shared(BIG)) == 512 * GIGA ? 0 : 2);
+		_exit(wait(&status) > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 3);
+	}
+	return wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 int main(void)
 {
 	int id = new_segment(BIG);
@@ -102,6 +118,7 @@ int main(void)
 	shares(memory, "anonymous mapping");
 	api(memory);
 	ok(munmap(memory, BIG) == 0 && mapping_at(memory) == 0, "munmap");
+	ok(child_maps_after_lock(), "a child of a process with mlockall(MCL_FUTURE) maps a window");
 	printf("1..%d\n", tests);
 	return 0;
 }

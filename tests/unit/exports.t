@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 preload=$here/../../preload
 library=${top_builddir:?names the build tree}/preload/.libs/libmshare_preload.so
 
-wanted='_Fork clone madvise mincore mlock mlock2 mlockall mmap mmap64 mprotect mremap mshare_attachment mshare_prefault mshare_query
+wanted='_Fork __register_atfork clone madvise mincore mlock mlock2 mlockall mmap mmap64 mprotect mremap mshare_attachment mshare_prefault mshare_query
 mshare_reason_text mshare_region_stats mshare_stats mshare_version msync munlock munlockall munmap
 pkey_mprotect posix_madvise process_madvise remap_file_pages shmat shmdt shmget syscall'
 

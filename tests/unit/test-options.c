@@ -143,6 +143,20 @@ static void programs_by_name_and_path(void **state)
 	assert_false(options_program_listed(":", "/usr/bin/"));
 }
 
+/* Who names none has said that ordinary memory will do. */
+static void strict_needs_a_backend(void **state)
+{
+	struct options options;
+
+	(void)state;
+	assert_true(READ(&options, "MSHARE_STRICT", "1", "MSHARE_BACKEND", "thp,hugetlb"));
+	assert_true(options.strict);
+	assert_true(READ(&options, "MSHARE_STRICT", "1", "MSHARE_BACKEND", "thp,none"));
+	assert_false(options.strict);
+	assert_true(READ(&options, "MSHARE_STRICT", "1", "MSHARE_BACKEND", "none"));
+	assert_false(options.strict);
+}
+
 static void words_for_yes_and_no(void **state)
 {
 	static const char *const words[2][5] = { { "off", "0", "no", "false", "OFF" },
@@ -224,6 +238,7 @@ int main(void)
 		cmocka_unit_test(backends_in_order),
 		cmocka_unit_test(the_other_options),
 		cmocka_unit_test(programs_by_name_and_path),
+		cmocka_unit_test(strict_needs_a_backend),
 		cmocka_unit_test(words_for_yes_and_no),
 		cmocka_unit_test(an_empty_value_is_none),
 		cmocka_unit_test(nonsense_turns_the_library_off),
