@@ -109,11 +109,10 @@ request_shared_memory(void)
  * The line in the server log that tells what became of main memory.
  */
 static void
-log_main_memory(const MainMemory *memory)
+log_main_memory(const MainMemory *memory, bool prefaulted)
 {
-	static const char *const prefault_texts[] = {"not prefaulted", "prefaulted",
-	"prefault in background"};
-	const char *prefault = prefault_texts[pg_mshare_prefault_policy];
+	const char *prefault = prefaulted ? "prefaulted"
+		: pg_mshare_prefault_policy == PREFAULT_BACKGROUND ? "prefault in background" : "not prefaulted";
 
 	if (memory->shared)
 		ereport(LOG,
@@ -160,6 +159,7 @@ static void
 shared_memory_started(void)
 {
 	MainMemory	memory;
+	bool		prefaulted = false;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -174,8 +174,8 @@ shared_memory_started(void)
 	describe_main_memory(&memory);
 	enforce_policy(&memory);
 	if (pg_mshare_prefault_policy == PREFAULT_STARTUP)
-		prefault_at_startup();
-	log_main_memory(&memory);
+		prefaulted = prefault_at_startup();
+	log_main_memory(&memory, prefaulted);
 }
 
 void

@@ -93,7 +93,7 @@ extern Size history_shmem_size(void);
 extern void history_shmem_init(void);
 extern Size prefault_shmem_size(void);
 extern void prefault_shmem_init(void);
-extern void prefault_at_startup(void);
+extern bool prefault_at_startup(void);
 extern void prefault_in_worker(void);
 extern void register_worker(void);
 

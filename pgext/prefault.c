@@ -222,6 +222,21 @@ memory_suffices(const MainMemory *memory, char *reason)
 }
 
 /*
+ * Shall the server, or this worker of it, stop?  prefault_at_startup() has the
+ * postmaster's signals blocked: they wait.
+ */
+static bool
+stop_requested(void)
+{
+	sigset_t	waiting;
+
+	if (IsUnderPostmaster)
+		return ShutdownRequestPending;
+	return sigpending(&waiting) == 0 &&
+		(sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGQUIT));
+}
+
+/*
  * Populate all of main memory.  Returns how it went; reason is filled if it
  * failed.  Interrupts are served between chunks.
  */
@@ -239,7 +254,7 @@ populate(const MainMemory *memory, show_function show, char *reason)
 		uint64		bytes = Min(CHUNK_BYTES, memory->size - done);
 
 		CHECK_FOR_INTERRUPTS();
-		if (ShutdownRequestPending)
+		if (stop_requested())
 			return PREFAULT_CANCELED;
 		show((int) (done * 100 / memory->size));
 		error = populate_chunk(memory, start + done, bytes);
@@ -259,7 +274,7 @@ populate(const MainMemory *memory, show_function show, char *reason)
  * The whole of it for postmaster and worker, which log how it went.  A server
  * that could not prefault is slower, and no reason not to run.
  */
-static void
+static PrefaultState
 prefault_and_log(show_function show)
 {
 	TimestampTz started_at = GetCurrentTimestamp();
@@ -271,7 +286,7 @@ prefault_and_log(show_function show)
 	describe_main_memory(&memory);
 	count_main_memory(&memory);
 	if (!begin_prefault(memory.size, &other))
-		return;
+		return PREFAULT_CANCELED;
 	state = populate(&memory, show, reason);
 	end_prefault(state, reason);
 	if (state == PREFAULT_DONE)
@@ -285,6 +300,7 @@ prefault_and_log(show_function show)
 				 errmsg("could not prefault the main shared memory"),
 				 errdetail("%s.", reason),
 				 errhint("Lower \"shared_buffers\", or set \"pg_mshare.prefault\" to off.")));
+	return state;
 }
 
 /*
@@ -316,14 +332,29 @@ show_in_name(int percent)
 	set_process_name(name);
 }
 
-void
+/*
+ * Returns whether all of main memory is there.  It may take minutes, in which
+ * the server can be stopped: its signals, which are acted upon later, are
+ * looked at.  Older versions have them blocked here, newer ones not always.
+ */
+bool
 prefault_at_startup(void)
 {
 	char		name[16] = "postgres";
+	PrefaultState state;
+	sigset_t	stops,
+				before;
 
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &stops, &before);
 	get_process_name(name);
-	prefault_and_log(show_in_name);
+	state = prefault_and_log(show_in_name);
 	set_process_name(name);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return state == PREFAULT_DONE;
 }
 
 static void

@@ -38,13 +38,23 @@ add_process(ServerProcess *list, int *count, int pid)
 	return process;
 }
 
+/*
+ * The process that has a slot of the PGPROC array, or 0.  Its pid says less:
+ * before PostgreSQL 17 it stays when the process has ended.
+ */
+static int
+owner_of_slot(uint32 slot)
+{
+	return ((volatile PGPROC *) &ProcGlobal->allProcs[slot])->procLatch.owner_pid;
+}
+
 static void
 add_from_proc_array(ServerProcess *list, int *count)
 {
 	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
 	{
 		volatile PGPROC *proc = &ProcGlobal->allProcs[i];
-		int			pid = proc->pid;
+		int			pid = owner_of_slot(i);
 		ServerProcess *process;
 
 		if (pid == 0)
@@ -183,7 +193,7 @@ count_attached_processes(void)
 	int			count = IsUnderPostmaster ? 1 : 0;
 
 	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
-		if (((volatile PGPROC *) &ProcGlobal->allProcs[i])->pid != 0)
+		if (owner_of_slot(i) != 0)
 			count++;
 	return count;
 }

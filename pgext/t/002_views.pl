@@ -167,6 +167,10 @@ sub stop_holder
 		WHERE application_name = 'pgbench'}) == 0 });
 }
 
+# Backends that have ended are not counted, how many there ever were.
+is($node->safe_psql('postgres', q{SELECT r.processes <= (SELECT count(*) FROM pg_mshare_backends) FROM pg_mshare_regions r
+	WHERE object = 'main memory'}), 't', 'after 500 clients: processes that have main memory are some that there are');
+
 # Parallel query: workers and their dynamic shared memory have rows. The query
 # runs for minutes, so that they are there when they are looked for, and is
 # cancelled.

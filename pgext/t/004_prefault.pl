@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use PgMshare;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -52,6 +53,25 @@ ok(wait_for(sub {
 	return $status == 0;
 }), 'startup: back after a crash');
 is($node->safe_psql('postgres', $progress), 'done|t|t|', 'startup: and prefaulted again');
+
+# A server that is told to stop while it populates memory stops. Here it is told before it has begun: a signal that
+# waits also waits after exec.
+$node->stop;
+foreach my $signal (qw(TERM INT QUIT))
+{
+	my $position = -s $node->logfile;
+	my $script = 'use POSIX qw(:signal_h); sigprocmask(SIG_BLOCK, POSIX::SigSet->new(1 .. 15)); kill shift, $$; exec @ARGV';
+	{
+		local $ENV{LD_PRELOAD} = library() if library();
+		IPC::Run::run([ $^X, '-e', $script, $signal, 'postgres', '-D', $node->data_dir ], '>>', $node->logfile, '2>&1',
+			IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	}
+	my $said = log_since($node, $position);
+	like($said, qr/pg_mshare: .*, not prefaulted/, "startup: not prefaulted where SIG$signal says to stop");
+	unlike($said, qr/prefaulted \d+ MB/, 'nor is it said');
+	like($said, qr/received (smart|fast|immediate) shutdown request/, 'and the server stops');
+}
+start_node($node);
 
 # In background
 set_conf($node, 'pg_mshare.prefault', 'background');
