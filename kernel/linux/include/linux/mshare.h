@@ -59,6 +59,9 @@ void mshare_unlink(struct mmu_gather *tlb, struct vm_area_struct *vma,
 void mshare_relink(struct mmu_gather *tlb, struct vm_area_struct *vma);
 int mshare_dup_window(struct vm_area_struct *vma);
 unsigned long mshare_nr_windows(const struct vm_area_struct *vma);
+unsigned long mshare_guest_address(const struct mm_struct *host,
+				   const struct mm_struct *guest,
+				   unsigned long address);
 bool mshare_has_windows(const struct mm_struct *host);
 bool mm_has_windows(struct mm_struct *mm);
 bool mshare_pend_flush(struct mm_struct *host,
@@ -132,6 +135,13 @@ static inline int mshare_dup_window(struct vm_area_struct *vma)
 static inline unsigned long mshare_nr_windows(const struct vm_area_struct *vma)
 {
 	return 1;
+}
+
+static inline unsigned long
+mshare_guest_address(const struct mm_struct *host,
+		     const struct mm_struct *guest, unsigned long address)
+{
+	return -EFAULT;
 }
 
 static inline bool mshare_has_windows(const struct mm_struct *host)

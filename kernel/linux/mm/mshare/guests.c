@@ -19,6 +19,7 @@
 struct mshare_window {
 	struct list_head node;		/* mshare_region.windows */
 	struct mm_struct *mm;		/* good for as long as we are listed */
+	unsigned long start;		/* vm_start of the vma, for as long */
 };
 
 /**
@@ -35,6 +36,7 @@ int mshare_dup_window(struct vm_area_struct *vma)
 	if (!window)
 		return -ENOMEM;
 	window->mm = vma->vm_mm;
+	window->start = vma->vm_start;
 	vma->vm_private_data = window;
 	return 0;
 }
@@ -71,6 +73,34 @@ void mshare_remove_window(struct vm_area_struct *vma)
 unsigned long mshare_nr_windows(const struct vm_area_struct *vma)
 {
 	return READ_ONCE(mshare_window_region(vma)->nr_windows);
+}
+
+/**
+ * mshare_guest_address() - where a guest has what a region holds
+ * @host: mm of the region, which stays: the caller has a vma of it
+ * @guest: a mm, not necessarily a guest's
+ * @address: in @host
+ *
+ * Return: the address in @guest, in one of its windows, or -EFAULT if it has
+ * none.
+ */
+unsigned long mshare_guest_address(const struct mm_struct *host,
+				   const struct mm_struct *guest,
+				   unsigned long address)
+{
+	struct mshare_region *region = host->mshare_region;
+	struct mshare_window *window;
+	unsigned long found = -EFAULT;
+
+	read_lock(&region->windows_lock);
+	list_for_each_entry(window, &region->windows, node) {
+		if (window->mm == guest) {
+			found = window->start + (address - MSHARE_HOST_BASE);
+			break;
+		}
+	}
+	read_unlock(&region->windows_lock);
+	return found;
 }
 
 /* May a CPU hold what the page tables of @host say? */

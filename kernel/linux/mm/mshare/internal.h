@@ -149,6 +149,8 @@ void mshare_region_destroy(struct mshare_region *region);
 int mshare_region_set_size(struct mshare_region *region, loff_t size);
 int mshare_region_map(struct mshare_region *region,
 		      const struct mshare_mapping *map);
+int mshare_unmap_host(struct mshare_region *region, unsigned long offset,
+		      unsigned long size);
 int mshare_region_unmap(struct mshare_region *region, unsigned long offset,
 			unsigned long size);
 void mshare_region_stat(struct mshare_region *region, struct mshare_stat *st);

@@ -82,6 +82,18 @@ static struct file *mshare_create_file(const struct mshare_create *mc,
 	return file ?: ERR_PTR(-EBADF);
 }
 
+/*
+ * Where memory is accounted strictly, mmap() takes MAP_NORESERVE for nothing,
+ * but for huge pages, which are accounted by themselves.
+ */
+static vm_flags_t mshare_noreserve(const struct mshare_create *mc, bool huge)
+{
+	if (!(mc->flags & MAP_NORESERVE))
+		return 0;
+	return huge || sysctl_overcommit_memory != OVERCOMMIT_NEVER ?
+	       VM_NORESERVE : 0;
+}
+
 static long mshare_create_mapping(struct mshare_region *region,
 				  const struct mshare_create __user *arg)
 {
@@ -100,12 +112,13 @@ static long mshare_create_mapping(struct mshare_region *region,
 	map.offset = mc.region_offset;
 	map.size = mc.size;
 	map.prot = mc.prot;
-	map.vm_flags = mc.flags & MAP_NORESERVE ? VM_NORESERVE : 0;
+	map.vm_flags = mshare_noreserve(&mc, mc.flags & MAP_HUGETLB);
 	/* Shared anonymous memory has no offset: mmap() ignores it, too. */
 	map.pgoff = mc.flags & MAP_ANONYMOUS ? 0 : mc.offset >> PAGE_SHIFT;
 	map.file = mshare_create_file(&mc, map.vm_flags);
 	if (IS_ERR(map.file))
 		return PTR_ERR(map.file);
+	map.vm_flags = mshare_noreserve(&mc, is_file_hugepages(map.file));
 	err = mshare_region_map(region, &map);
 	fput(map.file);
 	return err;

@@ -122,8 +122,7 @@ static void mshare_kill(struct mshare_region *region)
 
 	mmap_write_lock(mm);
 	WRITE_ONCE(region->dead, true);
-	if (region->size &&
-	    do_munmap(mm, MSHARE_HOST_BASE, region->size, NULL)) {
+	if (region->size && mshare_unmap_host(region, 0, region->size)) {
 		vma_iter_init(&vmi, mm, 0);
 		for_each_vma(vmi, vma) {
 			vma_start_write(vma);

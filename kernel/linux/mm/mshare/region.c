@@ -234,6 +234,33 @@ out_unmap:
 	return err;
 }
 
+/**
+ * mshare_unmap_host() - unmap a range of a region whose host mm is locked
+ * @region: its size is set, and holds the range
+ * @offset: bytes, page aligned
+ * @size: bytes, page aligned, not 0
+ *
+ * do_munmap() has the address space of the caller for a limit, who may be a
+ * 32-bit task: the owner of a region that exits.
+ *
+ * Return: 0 or -ENOMEM; to unmap nothing is no error.
+ */
+int mshare_unmap_host(struct mshare_region *region, unsigned long offset,
+		      unsigned long size)
+{
+	unsigned long start = MSHARE_HOST_BASE + offset;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+
+	mmap_assert_write_locked(region->mm);
+	vma_iter_init(&vmi, region->mm, start);
+	vma = vma_find(&vmi, start + size);
+	if (!vma)
+		return 0;
+	return do_vmi_align_munmap(&vmi, vma, region->mm, start, start + size,
+				   NULL, false);
+}
+
 static int mshare_map_locked(struct mshare_region *region,
 			     const struct mshare_mapping *map, vm_flags_t flags)
 {
@@ -248,7 +275,7 @@ static int mshare_map_locked(struct mshare_region *region,
 	err = mshare_alloc_slots(mm, addr, addr + map->size);
 	if (err)
 		return err;
-	err = do_munmap(mm, addr, map->size, NULL);
+	err = mshare_unmap_host(region, map->offset, map->size);
 	mshare_settle_locked(region);
 	if (err)
 		return err;
@@ -312,7 +339,7 @@ int mshare_region_unmap(struct mshare_region *region, unsigned long offset,
 
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
-	err = do_munmap(mm, MSHARE_HOST_BASE + offset, size, NULL);
+	err = mshare_unmap_host(region, offset, size);
 	mshare_settle_locked(region);
 	mmap_write_unlock(mm);
 	return err;

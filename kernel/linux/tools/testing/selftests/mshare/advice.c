@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -153,6 +154,55 @@ TEST_F(advice, refused)
 	EXPECT_TRUE(filled(self->p, MB(1), 1));
 }
 
+static struct { volatile int code; void *volatile addr; } told;
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	told.code = info->si_code;
+	told.addr = info->si_addr;
+}
+
+static void listen_to_sigbus(void)
+{
+	struct sigaction action = { .sa_sigaction = on_sigbus,
+				    .sa_flags = SA_SIGINFO };
+
+	CHECK(!sigaction(SIGBUS, &action, NULL));
+}
+
+struct victim {
+	char *page;
+	char *again;	/* the same page elsewhere, or NULL */
+	struct stage *stage;
+};
+
+/* Who uses a page that is lost has to be told where: "action required". */
+static int poison(void *arg)
+{
+	struct victim *victim = arg;
+
+	listen_to_sigbus();
+	CHECK(!madvise(victim->page, PAGE_SZ, MADV_HWPOISON));
+	CHECK(told.code == BUS_MCEERR_AR);
+	CHECK(told.addr == victim->page || told.addr == victim->again);
+	return 0;
+}
+
+/* Writes the page (step 1), does not touch it again, and is told (step 2). */
+static int be_told(void *arg)
+{
+	struct victim *victim = arg;
+
+	listen_to_sigbus();
+	CHECK(!prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	*victim->page = 1;
+	stage_set(victim->stage, 1);
+	CHECK(stage_wait(victim->stage, 2));
+	CHECK(told.code == BUS_MCEERR_AO);
+	CHECK(told.addr == victim->page);
+	return 0;
+}
+
 /*
  * Proves that memory-failure finds a page of a window by its host vma: the page
  * is replaced while it is still good, and gone for all windows when it is not.
@@ -160,6 +210,7 @@ TEST_F(advice, refused)
 TEST_F(advice, injected_memory_failure)
 {
 	char *other = window(self->fd, SLOT, RW, NULL);
+	struct victim victim = { self->p, other };
 
 	ASSERT_NE(MAP_FAILED, other);
 	ASSERT_EQ(0, probe_store(self->p, 1));
@@ -167,10 +218,42 @@ TEST_F(advice, injected_memory_failure)
 	EXPECT_EQ(0, madvise(self->p, PAGE_SZ, MADV_SOFT_OFFLINE));
 	EXPECT_EQ(0, probe_load(other));
 	EXPECT_EQ(1, *other);
-	EXPECT_EQ(0, madvise(self->p, PAGE_SZ, MADV_HWPOISON));
+	EXPECT_EQ(0, child_wait(child_run(poison, &victim)));
 	EXPECT_EQ(SIGBUS, probe_load(self->p));
 	EXPECT_EQ(SIGBUS, probe_load(other));
 	munmap(other, SLOT);
+}
+
+/*
+ * Proves that whoever asked to be told of a dirty page that is lost is told of
+ * one in a window, and where he has it, as whoever used it.
+ */
+TEST_F(advice, early_kill)
+{
+	struct victim victim = { self->p + PAGE_SZ, NULL, stage_new() };
+	pid_t pid;
+
+	ASSERT_NE(NULL, victim.stage);
+	pid = child_run(be_told, &victim);
+	ASSERT_TRUE(stage_wait(victim.stage, 1));
+	EXPECT_EQ(0, child_wait(child_run(poison, &victim)));
+	stage_set(victim.stage, 2);
+	EXPECT_EQ(0, child_wait(pid));
+}
+
+/* The same of a page of an ordinary mapping: what the tests above compare to. */
+TEST_F(advice, early_kill_without_window)
+{
+	struct victim victim = { shared_anon(MB(1)), NULL, stage_new() };
+	pid_t pid;
+
+	ASSERT_NE(NULL, victim.stage);
+	pid = child_run(be_told, &victim);
+	ASSERT_TRUE(stage_wait(victim.stage, 1));
+	EXPECT_EQ(0, child_wait(child_run(poison, &victim)));
+	stage_set(victim.stage, 2);
+	EXPECT_EQ(0, child_wait(pid));
+	munmap(victim.page, MB(1));
 }
 
 /*

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 
 #include "../kselftest_harness.h"
+#include "mshare_sys.h"
 #include "mshare_test.h"
 
 #define TRACING	"/sys/kernel/tracing"
@@ -112,6 +113,35 @@ TEST_F(create, accounting)
 	after = meminfo_settled("Committed_AS");
 	EXPECT_LE(before + 4 * 64 * 1024 - 8 * 1024, after);
 	EXPECT_GE(before + 4 * 64 * 1024 + 8 * 1024, after);
+}
+
+/* In a child: the knob is what it was when that exits. */
+static int account_strictly(int fd)
+{
+	CHECK(!knob_set("/proc/sys/vm/overcommit_memory", "2"));
+	CHECK(create_mapping(fd, 0, SLOT, 0, RW, ANON_FLAGS, -1) == -1);
+	CHECK(errno == ENOMEM);
+	CHECK(create_mapping(fd, 0, SLOT, 0, RW, ANON_FLAGS | MAP_NORESERVE,
+			     -1) == -1);
+	CHECK(errno == ENOMEM);
+	return 0;
+}
+
+/*
+ * Proves that MAP_NORESERVE is no way around strict accounting, as it is none in
+ * mmap(): what is promised there is there.
+ */
+TEST_F(create, strict_accounting)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = child_fork();
+	if (!pid)
+		exit(account_strictly(self->fd));
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_EQ(0, create_mapping(self->fd, 0, SLOT, 0, RW,
+				    ANON_FLAGS | MAP_NORESERVE, -1));
 }
 
 /* A memfd: its contents from @offset on, seen by both sides. */

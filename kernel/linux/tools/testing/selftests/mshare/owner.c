@@ -40,6 +40,20 @@ struct owner {
 	struct stage *stage;
 };
 
+/* The path of a program that is built beside this one. */
+static bool beside_us(const char *name, char *path, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	if (length < 0)
+		return false;
+	path[length] = '\0';
+	slash = strrchr(path, '/') + 1;
+	return snprintf(slash, size - (slash - path), "%s", name) <
+	       (int)(size - (slash - path));
+}
+
 static int make_region(int root)
 {
 	int fd = region_create(root, "r", SLOT);
@@ -125,6 +139,48 @@ TEST_F(owner, sigkill)
 	EXPECT_EQ(SIGSEGV, probe_load(p));
 	EXPECT_ERRNO(EOWNERDEAD, create_anon(fd, 0, PAGE_SZ));
 	munmap(p, SLOT);
+	close(fd);
+}
+
+/* Becomes a program of 32 bits, which exits at once. */
+static int owner_of_32_bits(void *arg)
+{
+	struct owner *owner = arg;
+	char path[4096];
+
+	CHECK(make_region(owner->root) >= 0);
+	stage_set(owner->stage, 1);
+	CHECK(stage_wait(owner->stage, 2));
+	CHECK(beside_us("owner_exit32", path, sizeof(path)));
+	execl(path, path, NULL);
+	return errno == ENOEXEC ? 99 : 1;
+}
+
+/*
+ * Proves that everything is unmapped, and given back, whatever addresses the
+ * owner had at last.
+ */
+TEST_F(owner, exit_of_32_bits)
+{
+	struct owner owner = { self->root, self->stage };
+	pid_t pid = child_run(owner_of_32_bits, &owner);
+	struct mshare_stat st;
+	int fd, status;
+
+	ASSERT_TRUE(stage_wait(self->stage, 1));
+	fd = openat(self->root, "r", O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, region_stat(fd, &st));
+	EXPECT_EQ(MB(2), st.mapped_bytes);
+	stage_set(self->stage, 2);
+	status = child_wait(pid);
+	if (status == 99)
+		SKIP(close(fd); return, "this kernel runs no programs of 32 bits");
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, region_stat(fd, &st));
+	EXPECT_EQ(MSHARE_STAT_DEAD, st.flags & MSHARE_STAT_DEAD);
+	EXPECT_EQ(0UL, st.mapped_bytes);
+	EXPECT_EQ(0UL, st.resident_pages);
 	close(fd);
 }
 
