@@ -335,8 +335,21 @@ static const char *injection_get(void)
 	return why;
 }
 
+/*
+ * After a fork() the kernel writes to the rseq area of a thread when it was
+ * preempted; an allocation that fails there is SIGSEGV, for any memory.
+ */
+static void without_rseq(char **argv)
+{
+	if (getenv("GLIBC_TUNABLES"))
+		return;
+	setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1);
+	execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
+	without_rseq(argv);
 	if (!mshare_missing())
 		no_injection = injection_get();
 	return test_harness_run(argc, argv);
