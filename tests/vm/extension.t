@@ -9,7 +9,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 mount=/sys/fs/mshare
 
 grep -qw msharefs /proc/filesystems || skip_all "this kernel has no msharefs"
-tests=${EXTENSION_TESTS:-regress 002_views}
+tests=${EXTENSION_TESTS:-regress 001_startup 002_views}
 [[ $tests != all ]] || tests="regress $(cd "$top/pgext/t" && basename -s .pl [0-9]*.pl | xargs)"
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT
