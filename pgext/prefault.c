@@ -221,6 +221,19 @@ memory_suffices(const MainMemory *memory, char *reason)
 	return false;
 }
 
+/* What stops a postmaster: smart, fast and immediate shutdown. */
+static sigset_t
+stop_signals(void)
+{
+	sigset_t	stops;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGQUIT);
+	return stops;
+}
+
 /*
  * Shall the server, or this worker of it, stop?  prefault_at_startup() has the
  * postmaster's signals blocked: they wait.
@@ -228,12 +241,13 @@ memory_suffices(const MainMemory *memory, char *reason)
 static bool
 stop_requested(void)
 {
+	sigset_t	stops = stop_signals();
 	sigset_t	waiting;
 
 	if (IsUnderPostmaster)
 		return ShutdownRequestPending;
 	return sigpending(&waiting) == 0 &&
-		(sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGQUIT));
+		sigandset(&waiting, &waiting, &stops) == 0 && !sigisemptyset(&waiting);
 }
 
 /*
@@ -342,13 +356,9 @@ prefault_at_startup(void)
 {
 	char		name[16] = "postgres";
 	PrefaultState state;
-	sigset_t	stops,
-				before;
+	sigset_t	stops = stop_signals();
+	sigset_t	before;
 
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &stops, &before);
 	get_process_name(name);
 	state = prefault_and_log(show_in_name);

@@ -75,14 +75,18 @@ def inside(intervals, start, end):
             if start <= last.time and this.time <= end]
 
 
+def _done(intervals):
+    """(seconds, transactions) of intervals with their lengths; one weighs as much as it is long."""
+    return sum(length for length, _ in intervals), sum(length * i.tps for length, i in intervals)
+
+
 def throughput(intervals):
     """(tps, latency in ms) of intervals with their lengths.
 
     pgbench reports when it gets to it, so intervals differ in length.  It is an
     error if there are fewer than three, or if nothing was done in them.
     """
-    seconds = sum(length for length, _ in intervals)
-    transactions = sum(length * i.tps for length, i in intervals)
+    seconds, transactions = _done(intervals)
     if len(intervals) < 3 or transactions == 0:
         raise BenchError(f"pgbench reported {len(intervals)} intervals with "
                          f"{transactions:.0f} transactions while it was measured; "
@@ -107,7 +111,7 @@ def is_rising(intervals, start, seconds):
     spans = inside(intervals, max(start, middle - seconds), middle), inside(intervals, middle, end)
     if middle - seconds < start or not all(spans):
         return True
-    before, last = (sum(length * i.tps for length, i in span) / sum(length for length, _ in span) for span in spans)
+    before, last = (transactions / length for length, transactions in map(_done, spans))
     return last == 0 or last > _GAIN * before
 
 

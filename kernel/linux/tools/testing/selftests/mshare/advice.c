@@ -224,13 +224,9 @@ TEST_F(advice, injected_memory_failure)
 	munmap(other, SLOT);
 }
 
-/*
- * Proves that whoever asked to be told of a dirty page that is lost is told of
- * one in a window, and where he has it, as whoever used it.
- */
-TEST_F(advice, early_kill)
+static void expect_early_kill(struct __test_metadata *_metadata, char *page)
 {
-	struct victim victim = { self->p + PAGE_SZ, NULL, stage_new() };
+	struct victim victim = { page, NULL, stage_new() };
 	pid_t pid;
 
 	ASSERT_NE(NULL, victim.stage);
@@ -241,19 +237,22 @@ TEST_F(advice, early_kill)
 	EXPECT_EQ(0, child_wait(pid));
 }
 
+/*
+ * Proves that whoever asked to be told of a dirty page that is lost is told of
+ * one in a window, and where he has it, as whoever used it.
+ */
+TEST_F(advice, early_kill)
+{
+	expect_early_kill(_metadata, self->p + PAGE_SZ);
+}
+
 /* The same of a page of an ordinary mapping: what the tests above compare to. */
 TEST_F(advice, early_kill_without_window)
 {
-	struct victim victim = { shared_anon(MB(1)), NULL, stage_new() };
-	pid_t pid;
+	char *page = shared_anon(MB(1));
 
-	ASSERT_NE(NULL, victim.stage);
-	pid = child_run(be_told, &victim);
-	ASSERT_TRUE(stage_wait(victim.stage, 1));
-	EXPECT_EQ(0, child_wait(child_run(poison, &victim)));
-	stage_set(victim.stage, 2);
-	EXPECT_EQ(0, child_wait(pid));
-	munmap(victim.page, MB(1));
+	expect_early_kill(_metadata, page);
+	munmap(page, MB(1));
 }
 
 /*
