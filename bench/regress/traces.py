@@ -57,7 +57,7 @@ def _holder(raw):
 
 def _touch_all(raw, clients, _cpus):
     touched = _lines(raw / "connect-hold-ran.json")[0]
-    return {**_holder(raw), "tps": clients / touched["seconds"], "latency_ms": sum(touched["ms"]) / clients}
+    return {**_holder(raw), "tps": clients / touched["seconds"], "latency_ms": statistics.mean(touched["ms"])}
 
 
 def _storm(raw, clients, _cpus):
