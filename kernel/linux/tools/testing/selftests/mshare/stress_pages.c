@@ -76,12 +76,11 @@ static int cross(char *p, __u64 *words, bool write)
 	return len == (ssize_t)PAGE_SZ ? 0 : SIGSEGV;
 }
 
-/* Through a block of the disk that is this thread's while it is here. */
-static int direct(char *p, __u64 *words, bool write)
+/* Through block @at of the disk, which nobody else uses meanwhile. */
+static int direct(char *p, off_t at, __u64 *words, bool write)
 {
 	static __thread char space[2 * PAGE_SZ];
 	char *bounce = (char *)(((uintptr_t)space + PAGE_SZ) & -PAGE_SZ);
-	off_t at = (syscall(SYS_gettid) % 1024) * PAGE_SZ;
 	ssize_t len;
 
 	if (write) {
@@ -100,12 +99,17 @@ static int direct(char *p, __u64 *words, bool write)
 	return len == (ssize_t)PAGE_SZ ? 0 : SIGSEGV;
 }
 
-static int transfer(enum way way, char *p, __u64 *words, bool write)
+/* The caller has the page's lock, and with it a block of the disk. */
+static int transfer(struct view *v, unsigned long nr, enum way way,
+		    __u64 *words, bool write)
 {
+	char *p = v->p + nr * objects[v->object].page_size;
+	off_t at = (v->object * MAX_PAGES + nr) * PAGE_SZ;
+
 	if (way == CROSS)
 		return cross(p, words, write);
 	if (way == DIRECT && disk >= 0)
-		return direct(p, words, write);
+		return direct(p, at, words, write);
 	return write ? guarded_copy(p, (char *)words, PAGE_SZ) :
 		       guarded_copy((char *)words, p, PAGE_SZ);
 }
@@ -129,9 +133,8 @@ static bool view_signal(struct view *v, int sig, bool write, enum way way)
 
 static bool read_page(struct view *v, unsigned long nr, enum way way)
 {
-	char *p = v->p + nr * objects[v->object].page_size;
 	__u64 words[NR_WORDS];
-	int sig = transfer(way, p, words, false);
+	int sig = transfer(v, nr, way, words, false);
 
 	if (!sig)
 		page_check(v->object, nr, words, way_names[way]);
@@ -145,12 +148,11 @@ static void check_plain(int object, unsigned long nr)
 
 static bool write_page(struct view *v, unsigned long nr, enum way way)
 {
-	char *p = v->p + nr * objects[v->object].page_size;
 	__u64 words[NR_WORDS];
 	int sig;
 
 	page_pattern(v->object, nr, page_begin(v->object, nr, false), words);
-	sig = transfer(way, p, words, true);
+	sig = transfer(v, nr, way, words, true);
 	if (sig && v->prot & PROT_WRITE)
 		memcpy(page_plain(v->object, nr), words, PAGE_SZ);
 	if (!sig || v->prot & PROT_WRITE)
