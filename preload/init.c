@@ -6,7 +6,6 @@
  * they call initialises itself.  Here is done what is too late or not allowed later.
  */
 #include "fork.h"
-#include "log.h"
 #include "options.h"
 #include "real.h"
 
@@ -16,7 +15,6 @@ __attribute__((section(".zero"), used)) static unsigned char in_file = 1;
 __attribute__((constructor)) static void init(void)
 {
 	fork_init();
-	log_init();
 	real_init();
 	/* Reads the environment, so that a mistake in it is told now and not at some later mmap(). */
 	if (options_get()->on)

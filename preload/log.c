@@ -39,7 +39,7 @@ void log_set_file(const char *path)
 	file = path;
 }
 
-/* Descriptor 2 at the start. */
+/* Descriptor 2 when the environment was read. */
 static struct {
 	dev_t device;
 	ino_t inode;

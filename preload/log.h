@@ -23,7 +23,7 @@ enum { LOG_ONCE_MAX = 32 };
  */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* From the constructor: descriptor 2 is what people read. */
+/* Before the first line: descriptor 2 is what people read. */
 void log_init(void);
 
 /* Lines below this level are dropped; only the options may change it. */

@@ -257,6 +257,8 @@ static void read_environment(void)
 {
 	int saved = errno;
 
+	/* Reading says what is wrong. */
+	log_init();
 	options_read(&process_options, environment);
 	/* Such a program's memory is no business of ours, whatever brought us into it. */
 	if (getauxval(AT_SECURE) != 0)

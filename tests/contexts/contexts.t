@@ -31,6 +31,11 @@ all_the_same() {
 }
 redirects_nothing() { grep -q "^ \* Redirects with $MSHARE_BACKEND: 0" "$here/../snippets/$1.c"; }
 
+# The other library makes us read the environment before our constructor runs.
+told_of_mistake() {
+	same MSHARE=perhaps "$here_programs/forks" && grep -q 'MSHARE="perhaps" makes no sense' "$work/preloaded.err"
+}
+
 # choose_backend NAME: "${act[@]}" then is what sees to it that it acts, $and_acts says so
 choose_backend() {
 	export MSHARE_BACKEND=$1
@@ -66,6 +71,7 @@ for backend in "${backends[@]}"; do
 	done
 	after=:$here_programs/.libs/libforklock.so
 	ok "$backend, beside a library that holds a lock over fork: same output$and_acts" "${act[@]}" same "$here_programs/forks"
+	ok "$backend, beside it: what is wrong in the environment is said" told_of_mistake
 	after=
 	ok "$backend, RTLD_DEEPBIND: same output$and_acts" "${act[@]}" \
 		same "$here_programs/deepbind" "$here_programs/.libs/libdeepbound.so"
