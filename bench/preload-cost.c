@@ -36,7 +36,7 @@ static const char usage[] =
 	"Times are for one call; 'shmget, removal' for the two, of which shmget alone is the library's.\n"
 	"Memory is measured among 8 other processes that have the library: what they all run is shared between them.\n"
 	"\n"
-	"  --library FILE  libmshare_preload.so (default: the one built with this program)\n"
+	"  --library FILE  libmshare_preload.so (default: the one built with this program, as installed)\n"
 	"  --rounds N      pairs of processes (21, at most 500)\n"
 	"  --attached MB   shared memory of the process in the lines with 'attached' (64)\n"
 	"  --malloc FILE   a malloc to preload in both of a pair (libjemalloc.so.2, where Debian has it)\n"
