@@ -222,17 +222,7 @@ memory_suffices(const MainMemory *memory, char *reason)
 }
 
 /* What stops a postmaster: smart, fast and immediate shutdown. */
-static sigset_t
-stop_signals(void)
-{
-	sigset_t	stops;
-
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGQUIT);
-	return stops;
-}
+static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
 
 /*
  * Shall the server, or this worker of it, stop?  prefault_at_startup() has the
@@ -241,13 +231,17 @@ stop_signals(void)
 static bool
 stop_requested(void)
 {
-	sigset_t	stops = stop_signals();
 	sigset_t	waiting;
 
 	if (IsUnderPostmaster)
 		return ShutdownRequestPending;
-	return sigpending(&waiting) == 0 &&
-		sigandset(&waiting, &waiting, &stops) == 0 && !sigisemptyset(&waiting);
+	sigpending(&waiting);
+	for (int i = 0; i < lengthof(stop_signals); i++)
+	{
+		if (sigismember(&waiting, stop_signals[i]) == 1)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -349,16 +343,22 @@ show_in_name(int percent)
 /*
  * Returns whether all of main memory is there.  It may take minutes, in which
  * the server can be stopped: its signals, which are acted upon later, are
- * looked at.  Older versions have them blocked here, newer ones not always.
+ * looked at.  Before PostgreSQL 16 they are blocked from the postmaster's
+ * beginning; newer ones take note, where we cannot see it, of one that comes
+ * in the milliseconds before we are called, and then it is a second one that
+ * stops us.
  */
 bool
 prefault_at_startup(void)
 {
 	char		name[16] = "postgres";
 	PrefaultState state;
-	sigset_t	stops = stop_signals();
+	sigset_t	stops;
 	sigset_t	before;
 
+	sigemptyset(&stops);
+	for (int i = 0; i < lengthof(stop_signals); i++)
+		sigaddset(&stops, stop_signals[i]);
 	sigprocmask(SIG_BLOCK, &stops, &before);
 	get_process_name(name);
 	state = prefault_and_log(show_in_name);

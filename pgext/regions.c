@@ -257,18 +257,20 @@ read_control(dsm_handle handle, int64 size, char *reason)
 static void
 describe_choice(RegionRow *row)
 {
+	const char *min_size = getenv("MSHARE_MIN_SIZE");
+
 	if (!library_loaded())
 	{
 		row->backend = "none";
 		row->reason = "libmshare_preload.so is not loaded";
 	}
-	else if (row->size < DEFAULT_MIN_SIZE && getenv("MSHARE_MIN_SIZE") == NULL)
+	else if (row->size < DEFAULT_MIN_SIZE && (min_size == NULL || min_size[0] == '\0'))
 	{
 		row->backend = "none";
 		row->reason = "smaller than what is redirected, 64 MB and more";
 	}
 	else
-		row->reason = "may be redirected, by each process that maps it for itself";
+		row->reason = "is up to each process that maps it, and what MSHARE_* tells the library";
 }
 
 static void
