@@ -6,6 +6,7 @@
  * execve() and any single thread.  Its memory cgroup is charged, the OOM killer
  * counts the region as the owner's, and with the owner it ends.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -109,30 +110,65 @@ unsigned long mshare_owned_pages(struct signal_struct *sig)
 	return pages;
 }
 
+static void mshare_zap_host(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+
+	for_each_vma(vmi, vma) {
+		vma_start_write(vma);
+		zap_page_range_single(vma, vma->vm_start,
+				      vma->vm_end - vma->vm_start, NULL);
+	}
+}
+
 /*
- * Unmap everything and let nothing in again.  munmap may fail for want of
+ * Unmap the first mapping of a dead region.  munmap may fail for want of
  * memory, but must not leave the guests with what they had: zapping needs no
  * memory, and a fault on a dead region fails.
+ *
+ * Return: the mapping's file, for the caller to close; NULL: there is no more to
+ * be done.
  */
-static void mshare_kill(struct mshare_region *region)
+static struct file *mshare_unmap_first(struct mshare_region *region)
 {
 	struct mm_struct *mm = region->mm;
 	struct vm_area_struct *vma;
-	struct vma_iterator vmi;
+	struct file *file = NULL;
 
 	mmap_write_lock(mm);
-	WRITE_ONCE(region->dead, true);
-	if (region->size && mshare_unmap_host(region, 0, region->size)) {
-		vma_iter_init(&vmi, mm, 0);
-		for_each_vma(vmi, vma) {
-			vma_start_write(vma);
-			zap_page_range_single(vma, vma->vm_start,
-					      vma->vm_end - vma->vm_start,
-					      NULL);
+	vma = find_vma(mm, 0);
+	if (vma) {
+		file = get_file(vma->vm_file);
+		if (mshare_unmap_host(region, vma->vm_start - MSHARE_HOST_BASE,
+				      vma->vm_end - vma->vm_start)) {
+			mshare_zap_host(mm);
+			fput(file);
+			file = NULL;
 		}
 	}
 	mshare_settle_locked(region);
 	mmap_write_unlock(mm);
+	return file;
+}
+
+/*
+ * Unmap everything and let nothing in again.
+ *
+ * fput() would leave the closing of files to a worker: the calling task, which
+ * exits, does no task work any more.  But what they hold, huge pages of a pool
+ * or a filesystem that is to be unmounted, has to be free when somebody who
+ * waits for the owner learns that it is gone, as with any other process.
+ */
+static void mshare_kill(struct mshare_region *region)
+{
+	struct file *file;
+
+	mmap_write_lock(region->mm);
+	WRITE_ONCE(region->dead, true);
+	mmap_write_unlock(region->mm);
+	while ((file = mshare_unmap_first(region)))
+		__fput_sync(file);
 }
 
 /*

@@ -243,7 +243,8 @@ out_unmap:
  * do_munmap() has the address space of the caller for a limit, who may be a
  * 32-bit task: the owner of a region that exits.
  *
- * Return: 0 or -ENOMEM; to unmap nothing is no error.
+ * Return: 0 or an errno of munmap(), as -EINVAL where it would cut a huge page;
+ * to unmap nothing is no error.
  */
 int mshare_unmap_host(struct mshare_region *region, unsigned long offset,
 		      unsigned long size)

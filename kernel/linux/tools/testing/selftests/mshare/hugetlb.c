@@ -88,6 +88,29 @@ TEST_F(hugetlb, anonymous)
 	EXPECT_EQ(self->free, meminfo_value("HugePages_Free"));
 }
 
+static int owner_of_pool(void *root)
+{
+	size_t bytes = meminfo_value("HugePages_Free") * HUGE_SZ;
+	int fd = region_create(*(int *)root, "pool", SLOT);
+	char *p = window(fd, SLOT, RW, NULL);
+
+	CHECK(create_mapping(fd, 0, bytes, 0, RW, HUGE_FLAGS, -1) == 0);
+	fill(p, bytes, 1);
+	return 0;
+}
+
+/* Who has waited for an owner finds all of the pool free for the next one. */
+TEST_F(hugetlb, free_after_owner)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, child_wait(child_run(owner_of_pool, &self->root)));
+		ASSERT_EQ(self->free, meminfo_value("HugePages_Free"));
+		ASSERT_EQ(0, unlinkat(self->root, "pool", 0));
+	}
+}
+
 /* The size may be said. Sizes that do not exist are refused. */
 TEST_F(hugetlb, sizes)
 {
