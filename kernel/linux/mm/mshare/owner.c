@@ -113,8 +113,9 @@ unsigned long mshare_owned_pages(struct signal_struct *sig)
 static void mshare_zap_host(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 
+	vma_iter_init(&vmi, mm, 0);
 	for_each_vma(vmi, vma) {
 		vma_start_write(vma);
 		zap_page_range_single(vma, vma->vm_start,
