@@ -72,10 +72,11 @@ def predict(size, clients, pages, levels):
     return found
 
 
-def _psql(dsn, question):
+def _psql(dsn, *questions):
+    """The rows of all answers, by one connection."""
     try:
         done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", dsn,
-                               "-c", question], check=False, text=True, capture_output=True,
+                               *(f"-c{question}" for question in questions)], check=False, text=True, capture_output=True,
                               env={**environment(), "PGAPPNAME": PROGRAM})
     except FileNotFoundError:
         raise UsageError("psql is not to be found: install postgresql-client") from None
@@ -103,8 +104,9 @@ def _is_here(directory, pids):
 
 def ask_server(dsn):
     """What a server has been set to, and what its backends have now."""
-    version, buffers, memory, most, huge, kind, directory = _psql(dsn, _QUESTION)[0]
-    pids = [int(row[0]) for row in _psql(dsn, _BACKENDS)]
+    settings, *backends = _psql(dsn, _QUESTION, _BACKENDS)
+    version, buffers, memory, most, huge, kind, directory = settings
+    pids = [int(row[0]) for row in backends]
     here = _is_here(directory, pids)
     return {"version": version, "shared_buffers_bytes": int(buffers), "shared_memory_bytes": int(memory),
             "max_connections": int(most), "huge_pages": huge, "shared_memory_type": kind,

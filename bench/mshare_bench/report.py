@@ -137,10 +137,15 @@ def tables(results):
     return found
 
 
+def _figure(value):
+    """Four digits that mean something, or all that are before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def _spread_text(values, unit):
     """Median, and what the values lie between."""
-    text = f"{statistics.median(values):,.4g} {unit}"
-    return text if len(values) == 1 else f"{text} ({min(values):,.4g} to {max(values):,.4g})"
+    text = f"{_figure(statistics.median(values))} {unit}"
+    return text if len(values) == 1 else f"{text} ({_figure(min(values))} to {_figure(max(values))})"
 
 
 def comparison_table(results):

@@ -299,6 +299,17 @@ class Commands(unittest.TestCase):
         self.assertIn("| two | mmap-40-128MB | mshare |", natives)
         self.assertEqual(_Page((self.top / "comparison.html").read_text()).open, [])
 
+    def test_large(self):
+        """large figures are written in full"""
+        found = json.loads((STORED / "summary.json").read_text())
+        for row in found["comparisons"]:
+            for side in ("stock", "other"):
+                row[side] = {**row[side], "values": [value * 12345.678 for value in row[side]["values"]]}
+        (self.one / "summary.json").write_text(json.dumps(found))
+        report_cli.main([str(self.one)])
+        self.assertNotRegex((self.one / "report.md").read_text(), r"\de\+")
+        self.assertEqual(report_traces.unexplained(self.one), [])
+
     def test_without_samples(self):
         """raw files that are not there cost their chart only"""
         shutil.rmtree(self.one / "raw")

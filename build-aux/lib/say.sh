@@ -40,23 +40,23 @@ ticker() {
 
 # as_job COMMAND...: in a process group of its own, which ends when we are told to: no guest, server or build outlives us
 as_job() {
-	local job status=0
-	set -m
-	{ set +m; "$@"; } &
-	job=$!
-	set +m
+	local status=0
+	# Before the job, so that there is no moment in which it would outlive us; it does not inherit them.
 	trap 'stop_job 130' INT
 	trap 'stop_job 143' TERM HUP
-	wait "$job" || status=$?
+	set -m
+	{ set +m; "$@"; } &
+	set +m
+	wait "$!" || status=$?
 	trap - INT TERM HUP
 	return "$status"
 }
 
-# stop_job STATUS: and exit
+# stop_job STATUS: and exit. Before there is a job, $! is the ticker, and no group.
 stop_job() {
 	trap '' INT TERM HUP
-	kill -TERM -- "-$job" "$ticker" 2>/dev/null || true
-	wait "$job" "$ticker" 2>/dev/null || true
+	kill -TERM -- "-$!" "$ticker" 2>/dev/null || true
+	wait "$!" "$ticker" 2>/dev/null || true
 	exit "$1"
 }
 

@@ -17,17 +17,23 @@ machine_keep() {
 	trap 'exit 130' INT TERM
 }
 
-# machine_things: what a process that ended could have left: segments, huge pages in use, files in shared memory
+# machine_things: what processes that ended could have left: segments whose maker is gone (others have theirs, who come and
+# go), files in shared memory, and huge pages in use, one a line
 machine_things() {
-	awk 'NR > 1 { print "segment", $2 }' /proc/sysvipc/shm
-	[[ ! -d ${machine_nr_hugepages%/*} ]] || echo "huge pages in use:" \
-		$(($(<"$machine_nr_hugepages") - $(<"${machine_nr_hugepages%/*}/free_hugepages")))
-	find /dev/shm -type f -printf '%p\n' 2>/dev/null | sort
+	local id maker used
+	while read -r id maker; do
+		[[ -d /proc/$maker ]] || echo "segment $id"
+	done < <(awk 'NR > 1 { print $2, $5 }' /proc/sysvipc/shm)
+	find /dev/shm -type f -printf '%p\n' 2>/dev/null
+	used=$(($(cat "$machine_nr_hugepages" 2>/dev/null) - $(cat "${machine_nr_hugepages%/*}/free_hugepages" 2>/dev/null)))
+	while ((used-- > 0)); do echo "huge page in use: one of $((used + 1))"; done
 }
 
 # machine_nothing_left: is there nothing but what was there at machine_keep? For ok.
 machine_nothing_left() {
-	diff -u <(echo "$machine_things_before") <(machine_things)
+	local left
+	left=$(comm -13 <(sort <<<"$machine_things_before") <(machine_things | sort))
+	[[ -z $left ]] || { echo "$left"; return 1; }
 }
 
 machine_restore() {

@@ -84,7 +84,6 @@ fi
 for name; do
 	[[ -x $programs/$name && -e $here/$name.c ]] || { echo "Bail out! no snippet '$name'; expected a .c of $here"; exit 1; }
 done
-segments=$(ipcs -m | wc -l)
 if machine_has_msharefs; then
 	machine_huge_pages 8 || { echo "Bail out! no 8 huge pages for hugepages.c"; exit 1; }
 	for name; do
@@ -112,7 +111,7 @@ else
 		skip "all of hugetlb" "this machine has no 64 huge pages to spare"
 	fi
 fi
-is "no segment is left" "$(ipcs -m | wc -l)" "$segments"
+ok "no segment, huge page or file is left" machine_nothing_left
 if machine_has_msharefs; then
 	# Regions of objects have no name, but keep their mount busy.
 	ok "no region is left" umount "$mount"

@@ -73,11 +73,13 @@ static void read_and_write(void)
 /* A descriptor that may only be read gives no way to write. */
 static void read_only(void)
 {
-	int writer = shm_open("/mshare-snippet-files", O_RDWR | O_CREAT | O_EXCL, 0600);
-	int fd = shm_open("/mshare-snippet-files", O_RDONLY, 0);
-	char *memory;
+	char name[64], *memory;
+	int writer, fd;
 
-	SHOW(shm_unlink("/mshare-snippet-files"));
+	snprintf(name, sizeof(name), "/mshare-snippet-files-%d", getpid());
+	writer = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	fd = shm_open(name, O_RDONLY, 0);
+	SHOW(shm_unlink(name));
 	SHOW(ftruncate(writer, SIZE));
 	SHOW(pwrite(writer, "x", 1, 0));
 	SHOW_ADDRESS(mmap(NULL, SIZE, RW, MAP_SHARED, fd, 0), NULL);

@@ -139,20 +139,27 @@ ok "--status: MSHARE_HUGE=never keeps from huge pages" unused MSHARE_HUGE=Never 
 	MSHARE_HUGE=Never MSHARE_BACKEND=hugetlb,thp
 ok "--status: MSHARE_HUGE=advise does not" same_use MSHARE_HUGE=advise
 
-# process BACKEND: a process with 100 MB of shared memory; what --pid says of it, after its VmPTE
-process() {
+# look_at_process BACKEND: a process with 100 MB of shared memory; what --pid says of it, between twice its VmPTE
+look_at_process() {
 	# shellcheck disable=SC2016 # the shell's that Python starts
 	LD_PRELOAD=$library MSHARE_BACKEND=$1 /usr/bin/python3 -c '
 import mmap, subprocess, sys
 m = mmap.mmap(-1, 100 << 20)
 for i in range(0, 100 << 20, 4096): m[i] = 1
-pid = "grep ^VmPTE: /proc/$PPID/status; exec \"$0\" --pid $PPID"
+pid = "grep ^VmPTE: /proc/$PPID/status; \"$0\" --pid $PPID && grep ^VmPTE: /proc/$PPID/status"
 sys.exit(subprocess.call(["/bin/sh", "-c", pid, sys.argv[1]], env={}))' "$run" >"$work/out"
+}
+# Python may go on for a moment, and have one page table more.
+process() {
+	look_at_process "$1"
+	while (($(grep '^VmPTE:' "$work/out" | sort -u | wc -l) > 1)); do
+		look_at_process "$1"
+	done
 }
 # tells KILOBYTES HOW SAVED: the memory, the page tables that it has, and SAVED kB more without sharing
 tells() {
 	local has
-	has=$(sed -En 's/^VmPTE:[[:space:]]*([0-9]+) kB/\1/p' "$work/out")
+	has=$(sed -En 's/^VmPTE:[[:space:]]*([0-9]+) kB/\1/p' "$work/out" | sort -u)
 	grep -q '^library:  loaded' "$work/out" && grep -q "^memory:   0x[0-9a-f]*, $1 kB there, $2\$" "$work/out" &&
 		grep -q "^page tables: $has kB; about $((has + $3)) kB if" "$work/out" || { cat "$work/out"; return 1; }
 }

@@ -47,6 +47,7 @@ class Dies(unittest.TestCase):
     def start(self, name, harm):
         """A benchmark with such a pgbench, below the folder of that name."""
         self.out = OUT / name
+        self.guests = []
         # Not below OUT, which may be root's alone, nor below /tmp, where a guest has its own.
         bindir = pathlib.Path(tempfile.mkdtemp(prefix="mshare-bench-dies-", dir="/var/tmp"))
         self.addCleanup(shutil.rmtree, bindir)
@@ -85,12 +86,12 @@ class Dies(unittest.TestCase):
         return rest
 
     def wait_for(self, process):
-        """Read progress up to the harm, and remember the guest, which may be gone as soon as that is done."""
+        """Read progress up to the harm, and remember the guest, which may be gone before its last line has come to us."""
         said = []
         for line in process.stderr:
             said.append(line)
+            self.guests = self.guests or list(filter(is_guest, descendants(process.pid)))
             if "reconnecting for each query" in line:
-                self.guests = list(filter(is_guest, descendants(process.pid)))
                 return
         self.fail("it never came to reconnecting, but: " + "".join(said))
 

@@ -16,10 +16,13 @@ cd "$dir/work" || exit 1
 # boot ARGUMENT...: status in $status, output in out and err, kernel log in log/kernel.log; temporary files and the
 # cache's log in a directory of our own, so that what is left there is left by us
 boot() {
+	SECONDS=0
 	TMPDIR=$dir/work/tmp timeout "${patience:-120}" "$top/kernel/scripts/boot" --kernel "$kernel" --mem 1G \
 		--out "$dir/log" "$@" >out 2>err </dev/null
 	status=$?
+	((SECONDS <= slowest)) || slowest=$SECONDS
 }
+slowest=0
 
 # boot_signalled SIGNAL WHOM: send SIGNAL to the script or to its qemu once the command runs
 boot_signalled() {
@@ -59,11 +62,7 @@ refuses() {
 }
 
 # what a command that runs gets
-SECONDS=0
 boot -- sh -c 'echo "to stdout"; echo "to stderr" >&2; pwd; uname -v >/dev/stdout; exit 3'
-# the time that a guest gets before it hangs: it is asked by its keyboard, which it must have by then
-limit=$((3 * SECONDS + 5))
-((limit >= 15)) || limit=15
 is "exit status of the command" "$status" 3
 is "standard output" "$(head -n 2 out)" "to stdout"$'\n'"$dir/work"
 is "standard error" "$(cat err)" "to stderr"
@@ -105,6 +104,9 @@ is "a panic: exit status" "$status" 125
 ok "a panic: said" grep -q 'guest died' err
 ok "a panic: in the kernel log" grep -q 'Kernel panic' "$dir/log/kernel.log"
 
+# The time that the guest gets before it hangs: it is asked by its keyboard, which it must have by then.
+limit=$((3 * slowest + 5))
+((limit >= 15)) || limit=15
 patience=$((limit + 120)) boot --timeout "$limit" -- sleep 1000
 is "a timeout: exit status" "$status" 124
 ok "a timeout: said" grep -q "timeout after $limit s" err
