@@ -135,7 +135,8 @@ static int supervise(void *unused)
 		return 1;
 	}
 	root = env.root;
-	disk = loop_open(NR_OBJECTS * MAX_PAGES * PAGE_SZ, O_RDWR | O_DIRECT, path, sizeof(path));
+	disk = loop_open(NR_OBJECTS * MAX_PAGES * PAGE_SZ, O_RDWR | O_DIRECT,
+			 path, sizeof(path));
 	why = objects_make(have_pool);
 	if (why)
 		fail("objects: %s", why);

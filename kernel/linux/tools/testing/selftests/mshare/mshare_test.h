@@ -140,7 +140,7 @@ struct stage {
 struct stage *stage_new(void);
 void stage_set(struct stage *s, int step);
 void stage_add(struct stage *s);
-/* False when @step is not reached in a minute; says then what children do. */
+/* False when @step is not reached in 3 minutes; says then what children do. */
 bool stage_wait(struct stage *s, int step);
 
 /* Seconds, of a clock that only goes forward. */

@@ -527,7 +527,7 @@ static bool holder_is_gone(pthread_mutex_t *mutex)
  * A region that nobody has open or mapped does not keep its mount busy, and the
  * mount may go while the region is being unmapped.
  */
-TEST_F_TIMEOUT(owner, umount_while_owner_exits, 120)
+TEST_F_TIMEOUT(owner, umount_while_owner_exits, 360)
 {
 	int round;
 

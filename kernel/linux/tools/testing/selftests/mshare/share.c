@@ -205,7 +205,7 @@ static bool all_have_touched(struct stage *stage)
 {
 	int tries;
 
-	for (tries = 0; tries < 6000; tries++) {
+	for (tries = 0; tries < 18000; tries++) {
 		if (__atomic_load_n(&stage->value[0], __ATOMIC_SEQ_CST) ==
 		    PROCESSES)
 			return true;

@@ -86,6 +86,9 @@ static void page_repair(int object, unsigned long nr)
 		     object, nr, i, words[i], before[i], after[i]);
 		return;
 	}
+	/* Settled first: who repairs may be killed as well. */
+	memcpy(words, after, PAGE_SZ);
+	page_commit(object, nr);
 	page_begin(object, nr, false);
 	page_pattern(object, nr, page->pending, words);
 	page_commit(object, nr);

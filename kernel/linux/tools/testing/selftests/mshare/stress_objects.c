@@ -8,7 +8,7 @@
 
 #include "stress.h"
 
-#define SMALL_BYTES	MB(4)
+#define SMALL_BYTES	(MAX_PAGES * PAGE_SZ)
 #define HUGE_PAGES	6
 
 struct object objects[NR_OBJECTS];
