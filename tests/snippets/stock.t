@@ -81,6 +81,13 @@ else
 	skip "hugetlb: page tables of 64 processes" "this machine has no $megabytes MB of huge pages to spare"
 fi
 
+# with_room NAME COMMAND...: ok, where the machine has what these tests need
+with_room() {
+	if $room; then ok "$@"; else skip "$1" "this machine has no 132 MB of huge pages to spare"; fi
+}
+room=false
+! machine_huge_pages 66 || room=true
+
 # Nobody can take away what is there: all other huge pages go back while the children write.
 stays() {
 	machine_huge_pages 66 || return
@@ -95,7 +102,7 @@ stays() {
 	result=$(<"$work/out")
 	has backend=hugetlb bad=0 wrong=0
 }
-ok "hugetlb: memory stays, whatever becomes of the other huge pages" stays
+with_room "hugetlb: memory stays, whatever becomes of the other huge pages" stays
 
 # One page less than it takes; SIGBUS would end a child
 too_few() {
@@ -105,33 +112,33 @@ too_few() {
 	[[ $1 == segment ]] || has backend=none reason=10
 	(($(<"${machine_nr_hugepages%/*}/free_hugepages") >= 63))
 }
-ok "hugetlb: with one page too few, ordinary memory, and a line that says so" too_few anonymous
-ok "hugetlb: the same for a segment" too_few segment
+with_room "hugetlb: with one page too few, ordinary memory, and a line that says so" too_few anonymous
+with_room "hugetlb: the same for a segment" too_few segment
 strict() {
 	stock anonymous 128 4 MSHARE_BACKEND=hugetlb MSHARE_STRICT=1
 	has failed=ENOMEM && grep -q "error: .*not enough free huge pages" "$work/err"
 }
-ok "hugetlb, MSHARE_STRICT: then mmap fails" strict
+with_room "hugetlb, MSHARE_STRICT: then mmap fails" strict
 automatic() {
 	machine_shmem_huge never
 	stock anonymous 128 4 MSHARE_BACKEND=hugetlb,thp && has backend=none bad=0 || return
 	machine_shmem_huge advise
 	stock anonymous 128 4 MSHARE_BACKEND=hugetlb,thp && has backend=thp bad=0
 }
-ok "a list: the next one, if there is one that can" automatic
+with_room "a list: the next one, if there is one that can" automatic
 never() {
 	machine_huge_pages 66
 	stock anonymous 128 4 MSHARE_BACKEND=hugetlb MSHARE_HUGE=never
 	has backend=none reason=11 bad=0 && grep -q MSHARE_HUGE=never "$work/err"
 }
-ok "MSHARE_HUGE=never: refused, for that reason" never
+with_room "MSHARE_HUGE=never: refused, for that reason" never
 # The rights of a server's user: no capability, no memory to lock, not in the group
 no_rights() {
 	stock segment 128 4 MSHARE_BACKEND=hugetlb setpriv --regid=65534 --clear-groups --bounding-set=-ipc_lock \
 		--inh-caps=-ipc_lock prlimit --memlock=65536
 	has bad=0 wrong=0 && grep "vm.hugetlb_shm_group has to be a group" "$work/err" && ! grep "not enough" "$work/err"
 }
-ok "hugetlb: a segment where vm.hugetlb_shm_group forbids it: ordinary memory, and a line that says so" no_rights
+with_room "hugetlb: a segment where vm.hugetlb_shm_group forbids it: ordinary memory, and a line that says so" no_rights
 machine_huge_pages 0
 
 thp() {
