@@ -11,6 +11,7 @@
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include "../internal.h"
@@ -123,53 +124,51 @@ static void mshare_zap_host(struct mm_struct *mm)
 	}
 }
 
-/*
- * Unmap the first mapping of a dead region.  munmap may fail for want of
- * memory, but must not leave the guests with what they had: zapping needs no
- * memory, and a fault on a dead region fails.
- *
- * Return: the mapping's file, for the caller to close; NULL: there is no more to
- * be done.
- */
-static struct file *mshare_unmap_first(struct mshare_region *region)
+/* References of all mappings' files; NULL if there is no memory for the list. */
+static struct file **mshare_hold_files(struct mm_struct *mm, unsigned int *nr)
 {
-	struct mm_struct *mm = region->mm;
 	struct vm_area_struct *vma;
-	struct file *file = NULL;
+	struct vma_iterator vmi;
+	struct file **files;
 
-	mmap_write_lock(mm);
-	vma = find_vma(mm, 0);
-	if (vma) {
-		file = get_file(vma->vm_file);
-		if (mshare_unmap_host(region, vma->vm_start - MSHARE_HOST_BASE,
-				      vma->vm_end - vma->vm_start)) {
-			mshare_zap_host(mm);
-			fput(file);
-			file = NULL;
-		}
-	}
-	mshare_settle_locked(region);
-	mmap_write_unlock(mm);
-	return file;
+	*nr = 0;
+	files = kvmalloc_array(mm->map_count, sizeof(*files),
+			       GFP_KERNEL | __GFP_NOWARN);
+	if (!files)
+		return NULL;
+	vma_iter_init(&vmi, mm, 0);
+	for_each_vma(vmi, vma)
+		files[(*nr)++] = get_file(vma->vm_file);
+	return files;
 }
 
 /*
- * Unmap everything and let nothing in again.
+ * Unmap everything and let nothing in again.  munmap may fail for want of
+ * memory, but must not leave the guests with what they had: zapping needs no
+ * memory, and a fault on a dead region fails.
  *
- * fput() would leave the closing of files to a worker: the calling task, which
- * exits, does no task work any more.  But what they hold, huge pages of a pool
- * or a filesystem that is to be unmounted, has to be free when somebody who
- * waits for the owner learns that it is gone, as with any other process.
+ * The mappings' fput() would leave the closing of files to a worker: the calling
+ * task, which exits, does no task work any more.  But what they hold, huge pages
+ * of a pool or a filesystem that is to be unmounted, has to be free when
+ * somebody who waits for the owner learns that it is gone, as with any other
+ * process.  So ours is the last reference.
  */
 static void mshare_kill(struct mshare_region *region)
 {
-	struct file *file;
+	struct mm_struct *mm = region->mm;
+	struct file **files;
+	unsigned int nr;
 
-	mmap_write_lock(region->mm);
+	mmap_write_lock(mm);
 	WRITE_ONCE(region->dead, true);
-	mmap_write_unlock(region->mm);
-	while ((file = mshare_unmap_first(region)))
-		__fput_sync(file);
+	files = mshare_hold_files(mm, &nr);
+	if (region->size && mshare_unmap_host(region, 0, region->size))
+		mshare_zap_host(mm);
+	mshare_settle_locked(region);
+	mmap_write_unlock(mm);
+	while (nr--)
+		__fput_sync(files[nr]);
+	kvfree(files);
 }
 
 /*
